@@ -1,0 +1,41 @@
+"""An embedder for measuring what is not embedding: quick vectors while a store is filled, real ones when it counts."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mcp_optimizer.embeddings import Embedder, Vector
+
+
+class Switchable:
+    """Vectors made from hashes until ``real`` is set; then those of a real embedder, under the same model name."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.real = False
+        self.texts = 0
+
+    @property
+    def model(self) -> str:
+        """The real model's name."""
+        return self._embedder.model
+
+    async def dimension(self) -> int:
+        """The real model's dimension."""
+        return await self._embedder.dimension()
+
+    async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
+        """Vectors, quick or real."""
+        self.texts += len(texts)
+        if self.real:
+            return await self._embedder.embed(texts, on_progress)
+        dimension = await self._embedder.dimension()
+        return [hashed(text, dimension) for text in texts]
+
+
+def hashed(text: str, dimension: int) -> Vector:
+    """A unit vector made from a text's hash."""
+    seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+    vector = np.random.default_rng(seed).standard_normal(dimension, dtype=np.float32)
+    return vector / np.linalg.norm(vector)

@@ -1,0 +1,1 @@
+"""The command line: a thin face that asks the service and prints what it answers."""

@@ -1,0 +1,99 @@
+"""``ingest``: bring the database up to date with a catalog and with what runs."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_optimizer.cli.confirm import dry_run_option
+from mcp_optimizer.cli.output import emit, json_option
+from mcp_optimizer.cli.program import DONE, FAILED, PARTLY, Program, say_error
+from mcp_optimizer.domain.reports import IngestPart, IngestProgress, IngestReport
+from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.text import one_line
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
+
+type OnProgress = Callable[[IngestProgress], None]
+
+
+@click.command()
+@click.argument("part", type=click.Choice([part.value for part in IngestPart]))
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="toolhive|URL|FILE",
+    help="Where from; may be given several times, each is ingested in turn. Default: toolhive.",
+)
+@dry_run_option
+@json_option
+@click.pass_obj
+def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bool, as_json: bool) -> int:
+    """Ingest the registry, the workloads, or all (the registry first).
+
+    Leaves with 3 when some items were rejected, skipped or failed: they are in the output.
+    """
+    reports: list[IngestReport] = []
+
+    async def work(service: "DataService") -> OptimizerError | None:
+        with _progress() as on_progress:
+            for source in sources or (None,):
+                try:
+                    reports.extend(
+                        await service.ingest(IngestPart(part), [source], dry_run=dry_run, on_progress=on_progress)
+                    )
+                except OptimizerError as error:
+                    return error
+        return None
+
+    error = program.run(work)
+    if reports:
+        value = reports if len(sources) > 1 else reports[0]
+        emit(value, as_json=as_json, text=lambda: "\n".join(map(describe, reports)))
+    if error is not None:
+        say_error(error)
+        return PARTLY if reports and not dry_run else FAILED
+    return PARTLY if any(report.partial for report in reports) else DONE
+
+
+def describe(report: IngestReport) -> str:
+    """A report in words, problems one a line."""
+    head = "would be: " if report.dry_run else ""
+    lines = [f"{one_line(report.source)}: {head}{report.summary}"]
+    if report.registry:
+        for duplicate in report.registry.duplicates:
+            names = " and ".join(map(one_line, duplicate.names))
+            lines.append(f"  duplicate  {one_line(duplicate.identity)} is claimed by {names}")
+        lines += [f"  skipped    {one_line(item.name)}: {one_line(item.reason)}" for item in report.registry.skipped]
+    if report.workloads:
+        lines += [f"  rejected   {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.rejected]
+        lines += [f"  failed     {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.failed]
+        lines.append(f"  {report.workloads.linked} linked, {report.workloads.autonomous} autonomous")
+    lines.append(f"  {report.embedded_texts} texts embedded, {report.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress() -> Generator[OnProgress]:
+    """Progress on stderr when that is a terminal; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(progress: IngestProgress) -> None:
+            detail = f" {progress.detail}" if progress.detail else ""
+            description = escape(one_line(f"{progress.phase}{detail}"))
+            bar.update(task, description=description, completed=progress.done, total=progress.total or None)
+
+        yield show

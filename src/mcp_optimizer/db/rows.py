@@ -1,0 +1,107 @@
+"""Between rows of the core tables and the values of the domain."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Row
+
+from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Workload
+from mcp_optimizer.embeddings import Vector
+
+type Parameters = dict[str, Any]
+
+
+def to_json(value: object) -> str:
+    """Compact JSON, characters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def to_bytes(vector: Vector | None) -> bytes | None:
+    """A vector as little-endian 32-bit floats."""
+    return None if vector is None else vector.astype("<f4").tobytes()
+
+
+def to_vector(stored: bytes | None) -> Vector | None:
+    """A stored vector; None where there is none, or where the bytes can't be one."""
+    return None if stored is None or len(stored) % 4 else np.frombuffer(stored, dtype="<f4")
+
+
+def identity_columns(identity: Identity) -> Parameters:
+    """Exactly one of url and package is set, by kind (S2); ``identity`` is what is compared (I2)."""
+    remote = identity.kind is Kind.REMOTE
+    return {
+        "remote": remote,
+        "url": identity.raw if remote else None,
+        "package": None if remote else identity.raw,
+        "identity": identity.canonical,
+    }
+
+
+def kind_of(remote: object) -> Kind:
+    """The kind a ``remote`` column says."""
+    return Kind.REMOTE if remote else Kind.CONTAINER
+
+
+def _identity(row: Mapping[str, Any]) -> Identity:
+    return Identity(kind=kind_of(row["remote"]), canonical=row["identity"], raw=row["url"] or row["package"])
+
+
+_REGISTRY_FIELDS = (
+    "id", "name", "transport", "description", "title", "tier", "repository", "group",
+    "text_hash", "tools_digest", "created_at", "updated_at",
+)  # fmt: skip
+
+_WORKLOAD_FIELDS = (
+    "id", "name", "endpoint", "transport", "proxy_mode", "status", "status_reason", "registry_server_id",
+    "registry_server_name", "relation_cause", "relation_changed_at", "description", "group", "tools_digest",
+    "created_at", "updated_at",
+)  # fmt: skip
+
+
+def registry_server_from(row: Row[Any]) -> RegistryServer:
+    """The registry server of a row."""
+    columns = row._mapping
+    fields = {field: columns[field] for field in _REGISTRY_FIELDS}
+    return RegistryServer(identity=_identity(columns), tags=tuple(json.loads(columns["tags"])), **fields)
+
+
+def registry_server_columns(server: RegistryServer) -> Parameters:
+    """The columns of a registry server, its embedding apart."""
+    fields = {field: getattr(server, field) for field in _REGISTRY_FIELDS}
+    return {**fields, **identity_columns(server.identity), "tags": to_json(list(server.tags))}
+
+
+def workload_from(row: Row[Any]) -> Workload:
+    """The workload of a row."""
+    columns = row._mapping
+    fields = {field: columns[field] for field in _WORKLOAD_FIELDS}
+    evidence = Evidence(
+        recorded_registry_server=columns["recorded_registry_server"], image_label=columns["image_label"]
+    )
+    return Workload(identity=_identity(columns), evidence=evidence, virtual_mcp=bool(columns["virtual_mcp"]), **fields)
+
+
+def workload_columns(workload: Workload) -> Parameters:
+    """The columns of a workload, its embedding apart."""
+    fields = {field: getattr(workload, field) for field in _WORKLOAD_FIELDS}
+    return {
+        **fields,
+        **identity_columns(workload.identity),
+        **workload.evidence.model_dump(),
+        "virtual_mcp": workload.virtual_mcp,
+    }
+
+
+def tool_from(row: Row[Any]) -> StoredTool:
+    """The tool of a row, without its embedding."""
+    columns = row._mapping
+    return StoredTool(
+        id=columns["id"],
+        server_id=columns["server_id"],
+        name=columns["name"],
+        details=json.loads(columns["details"]),
+        text_hash=columns["text_hash"],
+        token_count=columns["token_count"],
+    )

@@ -1,0 +1,71 @@
+"""The log of ingestions: what was ingested, from where, how long it took, what came of it (S4)."""
+
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.domain.reports import IngestReport
+from mcp_optimizer.domain.views import RunView
+
+KEPT_RUNS: Final = 500
+"""Older runs are forgotten: a poll a minute would fill the log with nothing new."""
+
+
+async def record_run(
+    writing: Writing,
+    *,
+    what: str,
+    source: str,
+    started_at: str,
+    seconds: float,
+    outcome: str,
+    report: IngestReport | None = None,
+    error: str | None = None,
+) -> None:
+    """Store one ingestion under ``writing.run_id``."""
+    await writing.connection.execute(
+        text(
+            "INSERT INTO ingestion_runs (id, number, what, source, started_at, seconds, outcome, error, report) "
+            "VALUES (:id, (SELECT COALESCE(MAX(number), 0) + 1 FROM ingestion_runs), "
+            ":what, :source, :started_at, :seconds, :outcome, :error, :report)"
+        ),
+        {
+            "id": writing.run_id,
+            "what": what,
+            "source": source,
+            "started_at": started_at,
+            "seconds": seconds,
+            "outcome": outcome,
+            "error": error,
+            "report": report.model_dump_json() if report else None,
+        },
+    )
+    await writing.connection.execute(
+        text(
+            "DELETE FROM ingestion_runs WHERE id NOT IN "
+            "(SELECT id FROM ingestion_runs ORDER BY number DESC LIMIT :kept)"
+        ),
+        {"kept": KEPT_RUNS},
+    )
+    await writing.connection.execute(
+        text("DELETE FROM change_log WHERE entity = 'run' AND entity_id NOT IN (SELECT id FROM ingestion_runs)")
+    )
+    summary = report.summary if report else (error or "")
+    await record(writing, [Logged("run", writing.run_id or "", what, outcome, source, summary)])
+
+
+async def latest_runs(connection: AsyncConnection, limit: int) -> list[RunView]:
+    """The last ingestions, newest first."""
+    rows = await connection.execute(
+        text("SELECT * FROM ingestion_runs ORDER BY number DESC LIMIT :limit"), {"limit": limit}
+    )
+    fields = ("id", "what", "source", "started_at", "seconds", "outcome", "error")
+    return [
+        RunView(
+            **{field: row._mapping[field] for field in fields},
+            summary=IngestReport.model_validate_json(row.report).summary if row.report else "",
+        )
+        for row in rows
+    ]

@@ -1,0 +1,229 @@
+"""The six search tables on SQLite: sqlite-vec for meaning, FTS5 for words (S3). All that is special to them is here.
+
+They are indexes: everything in them can be made again from the core tables. Rows are keyed by a number made from the
+row's UUID, as both kinds of table want integer keys; the UUID itself stands beside it.
+"""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.domain.models import ToolDefinition
+from mcp_optimizer.domain.tool_text import name_words, parameter_words
+from mcp_optimizer.embeddings import Vector
+
+_MAX_KNN: Final = 4096
+_MAX_TERMS: Final = 64
+_TERM: Final = re.compile(r"\w+", re.UNICODE)
+
+
+class Side(StrEnum):
+    """Which half of the store: the catalog, or what runs."""
+
+    REGISTRY = "registry"
+    WORKLOAD = "workload"
+
+
+class IndexedTool(NamedTuple):
+    """A tool as the search tables hold it. ``embedding`` is None for one that is not embedded."""
+
+    id: str
+    server_id: str
+    server_name: str
+    tool: ToolDefinition
+    embedding: Vector | None
+
+
+class Near(NamedTuple):
+    """A tool near a vector: its id and the cosine distance, 0 to 2."""
+
+    id: str
+    distance: float
+
+
+def search_key(identifier: str) -> int:
+    """The integer key of a row in the search tables: 63 bits of its random UUID. ``db check`` proves no two collide."""
+    number = UUID(identifier).int
+    return (number >> 64 ^ number) & (2**63 - 1)
+
+
+def server_table(side: Side) -> str:
+    """The table of server vectors."""
+    return f"{side}_server_vector"
+
+
+def vector_table(side: Side) -> str:
+    """The table of tool vectors."""
+    return f"{side}_tool_vectors"
+
+
+def text_table(side: Side) -> str:
+    """The full-text table of tools."""
+    return f"{side}_tool_fts"
+
+
+def all_tables() -> list[str]:
+    """The six search tables."""
+    return [table(side) for side in Side for table in (server_table, vector_table, text_table)]
+
+
+def create_statements(dimension: int) -> list[str]:
+    """The statements that make the six tables for vectors of ``dimension`` (E4)."""
+    statements: list[str] = []
+    for side in Side:
+        statements += [
+            f"CREATE VIRTUAL TABLE {server_table(side)} USING vec0("
+            f"key INTEGER PRIMARY KEY, embedding FLOAT[{dimension}] distance_metric=cosine, +id TEXT)",
+            f"CREATE VIRTUAL TABLE {vector_table(side)} USING vec0("
+            f"key INTEGER PRIMARY KEY, embedding FLOAT[{dimension}] distance_metric=cosine, "
+            "server_id TEXT, +id TEXT)",
+            f"CREATE VIRTUAL TABLE {text_table(side)} USING fts5("
+            "name, words, description, parameters, server, id UNINDEXED, server_id UNINDEXED, "
+            "tokenize='porter unicode61 remove_diacritics 2')",
+        ]
+    return statements
+
+
+async def recreate(connection: AsyncConnection, dimension: int) -> None:
+    """Drop the six tables and make them anew, empty."""
+    for table in all_tables():
+        await connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+    for statement in create_statements(dimension):
+        await connection.execute(text(statement))
+
+
+async def put_servers(connection: AsyncConnection, side: Side, servers: Sequence[tuple[str, Vector]]) -> None:
+    """Index servers by id and embedding, in place of what is indexed for them."""
+    await remove_servers(connection, side, [identifier for identifier, _ in servers])
+    if servers:
+        await connection.execute(
+            text(f"INSERT INTO {server_table(side)} (key, embedding, id) VALUES (:key, :embedding, :id)"),
+            [
+                {"key": search_key(identifier), "embedding": vector.tobytes(), "id": identifier}
+                for identifier, vector in servers
+            ],
+        )
+
+
+async def remove_servers(connection: AsyncConnection, side: Side, ids: Collection[str]) -> None:
+    """Take servers out of the index; ids that are not in it don't matter."""
+    await _remove(connection, server_table(side), "key", ids)
+
+
+async def put_tools(connection: AsyncConnection, side: Side, tools: Sequence[IndexedTool]) -> None:
+    """Index tools, in place of what is indexed for them."""
+    await remove_tools(connection, side, [tool.id for tool in tools])
+    await insert_tools(connection, side, tools)
+
+
+async def insert_tools(connection: AsyncConnection, side: Side, tools: Sequence[IndexedTool]) -> None:
+    """Index tools that are not in the index yet."""
+    vectors = [
+        {"key": search_key(tool.id), "embedding": tool.embedding.tobytes(), "server": tool.server_id, "id": tool.id}
+        for tool in tools
+        if tool.embedding is not None
+    ]
+    if vectors:
+        await connection.execute(
+            text(
+                f"INSERT INTO {vector_table(side)} (key, embedding, server_id, id) "
+                "VALUES (:key, :embedding, :server, :id)"
+            ),
+            vectors,
+        )
+    if tools:
+        await connection.execute(
+            text(
+                f"INSERT INTO {text_table(side)} "
+                "(rowid, name, words, description, parameters, server, id, server_id) "
+                "VALUES (:key, :name, :words, :description, :parameters, :server, :id, :server_id)"
+            ),
+            [text_row(tool) for tool in tools],
+        )
+
+
+def server_words(name: str, context_name: str) -> str:
+    """What full text knows of a tool's server: its name, and the registry server's where that is another."""
+    return name if name == context_name else f"{name} {context_name}"
+
+
+def text_row(indexed: IndexedTool) -> dict[str, str | int]:
+    """A tool's row in the full-text table."""
+    tool = indexed.tool
+    return {
+        "key": search_key(indexed.id),
+        "name": tool.name,
+        "words": name_words(tool.name),
+        "description": tool.description,
+        "parameters": parameter_words(tool.details),
+        "server": f"{indexed.server_name} {name_words(indexed.server_name)}",
+        "id": indexed.id,
+        "server_id": indexed.server_id,
+    }
+
+
+async def remove_tools(connection: AsyncConnection, side: Side, ids: Collection[str]) -> None:
+    """Take tools out of the index; ids that are not in it don't matter."""
+    await _remove(connection, vector_table(side), "key", ids)
+    await _remove(connection, text_table(side), "rowid", ids)
+
+
+async def _remove(connection: AsyncConnection, table: str, column: str, ids: Collection[str]) -> None:
+    if ids:
+        keys = json.dumps([search_key(identifier) for identifier in ids])
+        await connection.execute(
+            text(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(:keys))"), {"keys": keys}
+        )
+
+
+async def nearest_tools(
+    connection: AsyncConnection, side: Side, vector: Vector, *, limit: int, servers: Collection[str] | None
+) -> list[Near]:
+    """The ``limit`` tools nearest to ``vector``, nearest first; only those of ``servers``, unless that is None (Q1)."""
+    where, parameters = _of_servers(servers)
+    rows = await connection.execute(
+        text(f"SELECT id, distance FROM {vector_table(side)} WHERE embedding MATCH :vector AND k = :limit {where}"),
+        {"vector": vector.astype(np.float32).tobytes(), "limit": min(limit, _MAX_KNN), **parameters},
+    )
+    return sorted((Near(row.id, float(row.distance)) for row in rows), key=lambda near: (near.distance, near.id))
+
+
+async def matching_tools(
+    connection: AsyncConnection, side: Side, query: str, *, limit: int, servers: Collection[str] | None
+) -> list[str]:
+    """Ids of the ``limit`` tools that hold words of ``query``, best first (BM25, names first). Any text is safe."""
+    expression = fts_expression(query)
+    if expression is None:
+        return []
+    where, parameters = _of_servers(servers)
+    rows = await connection.execute(
+        text(
+            f"SELECT id FROM {text_table(side)} WHERE {text_table(side)} MATCH :expression {where} "
+            f"ORDER BY bm25({text_table(side)}, 10.0, 8.0, 3.0, 1.0, 2.0), id LIMIT :limit"
+        ),
+        {"expression": expression, "limit": limit, **parameters},
+    )
+    return [row.id for row in rows]
+
+
+def _of_servers(servers: Collection[str] | None) -> tuple[str, dict[str, str]]:
+    if servers is None:
+        return "", {}
+    return "AND server_id IN (SELECT value FROM json_each(:servers))", {"servers": json.dumps(sorted(servers))}
+
+
+def fts_expression(query: str) -> str | None:
+    """``query`` as an FTS5 expression: any of its words, each quoted, so that nothing in it is an operator (Q2).
+
+    The words are those of the query as typed and as :func:`name_words` splits them. None when there is no word.
+    """
+    found = [*_TERM.findall(query), *_TERM.findall(name_words(query))] if query.strip() else []
+    terms = list(dict.fromkeys(term.lower() for term in found))[:_MAX_TERMS]
+    return " OR ".join(f'"{term}"' for term in terms) or None

@@ -1,0 +1,78 @@
+"""Workloads: ``mcpservers_workload`` and the vector table of those that have an embedding of their own."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.db import sqlite_search
+from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.rows import to_bytes, to_vector, workload_columns, workload_from
+from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.domain.models import Workload
+from mcp_optimizer.embeddings import Vector
+
+_COLUMNS = (
+    "name", "url", "package", "identity", "remote", "endpoint", "transport", "proxy_mode", "status",
+    "status_reason", "registry_server_id", "registry_server_name", "relation_cause", "relation_changed_at",
+    "description", "group", "virtual_mcp", "recorded_registry_server", "image_label", "tools_digest", "updated_at",
+)  # fmt: skip
+
+
+class WorkloadServerOps:
+    """Reads and writes workloads."""
+
+    async def all(self, connection: AsyncConnection) -> list[Workload]:
+        """Every workload, by name."""
+        rows = await connection.execute(text("SELECT * FROM mcpservers_workload ORDER BY name"))
+        return [workload_from(row) for row in rows]
+
+    async def embedding(self, connection: AsyncConnection, workload_id: str) -> Vector | None:
+        """A workload's own embedding; None when it is linked."""
+        found = await connection.execute(
+            text("SELECT server_embedding FROM mcpservers_workload WHERE id = :id"), {"id": workload_id}
+        )
+        return to_vector(found.scalar_one_or_none())
+
+    async def add(
+        self, writing: Writing, workload: Workload, embedding: Vector | None, *, changes: Sequence[Logged]
+    ) -> None:
+        """Insert a workload."""
+        names = ", ".join(f'"{column}"' for column in ("id", "created_at", *_COLUMNS))
+        values = ", ".join(f":{column}" for column in ("id", "created_at", *_COLUMNS))
+        await writing.connection.execute(
+            text(f"INSERT INTO mcpservers_workload ({names}, server_embedding) VALUES ({values}, :embedding)"),
+            {**workload_columns(workload), "embedding": to_bytes(embedding)},
+        )
+        await self._index(writing, workload.id, embedding)
+        await record(writing, changes)
+
+    async def update(
+        self, writing: Writing, workload: Workload, embedding: Vector | None, *, changes: Sequence[Logged]
+    ) -> None:
+        """Update a workload's row in place."""
+        values = ", ".join(f'"{column}" = :{column}' for column in _COLUMNS)
+        await writing.connection.execute(
+            text(f"UPDATE mcpservers_workload SET {values}, server_embedding = :embedding WHERE id = :id"),
+            {**workload_columns(workload), "embedding": to_bytes(embedding)},
+        )
+        await self._index(writing, workload.id, embedding)
+        await record(writing, changes)
+
+    async def remove(self, writing: Writing, workloads: Sequence[Workload], *, cause: str) -> None:
+        """Delete workloads; their tools must be gone before, or they would stay in the search tables."""
+        if workloads:
+            await sqlite_search.remove_servers(writing.connection, Side.WORKLOAD, [row.id for row in workloads])
+            await writing.connection.execute(
+                text("DELETE FROM mcpservers_workload WHERE id = :id"), [{"id": row.id} for row in workloads]
+            )
+            await record(
+                writing,
+                [Logged("workload", row.id, row.name, "removed", cause, row.identity.raw) for row in workloads],
+            )
+
+    async def _index(self, writing: Writing, workload_id: str, embedding: Vector | None) -> None:
+        if embedding is None:
+            await sqlite_search.remove_servers(writing.connection, Side.WORKLOAD, [workload_id])
+        else:
+            await sqlite_search.put_servers(writing.connection, Side.WORKLOAD, [(workload_id, embedding)])

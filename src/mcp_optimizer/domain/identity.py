@@ -1,0 +1,255 @@
+"""Identity of servers (I1-I3): canonical forms of URLs and image references.
+
+URLs follow RFC 3986 sections 6.2.2 and 6.2.3 (syntax- and scheme-based normalisation that can't change the meaning);
+image references follow the grammar of the OCI distribution project with Docker's defaults for what is left out.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from mcp_optimizer.domain.models import Identity, Kind
+
+_MAX_LENGTH: Final = 2048
+_MAX_REPOSITORY: Final = 255
+_MAX_PORT: Final = 65535
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
+_NETLOC: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?")
+_ZONE: Final = re.compile(r"%25[a-z0-9._~-]+")
+
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[+._-][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_REGISTRY: Final = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+    r"|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_DOCKER_HUB: Final = "docker.io"
+_DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+class IdentityError(ValueError):
+    """The text is no URL or image reference; the message says why (I3)."""
+
+
+@dataclass(frozen=True)
+class UrlParts:
+    """A canonical URL in parts. ``host`` is lower case, IPv6 in brackets; ``port`` None when it is the scheme's own."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: str | None
+
+    def __str__(self) -> str:
+        port = "" if self.port is None else f":{self.port}"
+        query = "" if self.query is None else f"?{self.query}"
+        return f"{self.scheme}://{self.host}{port}{self.path}{query}"
+
+
+@dataclass(frozen=True)
+class ImageParts:
+    """A canonical image reference in parts. At least one of ``tag`` and ``digest`` is set."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @property
+    def full_repository(self) -> str:
+        """Registry and repository: what stays the same from tag to tag."""
+        return f"{self.registry}/{self.repository}"
+
+    def __str__(self) -> str:
+        tag = "" if self.tag is None else f":{self.tag}"
+        digest = "" if self.digest is None else f"@{self.digest}"
+        return f"{self.full_repository}{tag}{digest}"
+
+
+def remote_identity(url: str) -> Identity:
+    """The identity of a remote server. Raises :class:`IdentityError`."""
+    return Identity(kind=Kind.REMOTE, canonical=str(parse_url(url)), raw=url.strip())
+
+
+def container_identity(image: str) -> Identity:
+    """The identity of a container server. Raises :class:`IdentityError`."""
+    return Identity(kind=Kind.CONTAINER, canonical=str(parse_image(image)), raw=image.strip())
+
+
+def identity_of(kind: Kind, raw: str) -> Identity:
+    """The identity of a server of ``kind``. Raises :class:`IdentityError`."""
+    return remote_identity(raw) if kind is Kind.REMOTE else container_identity(raw)
+
+
+def parse_url(url: str) -> UrlParts:
+    """``url`` in canonical parts: scheme, host and percent-encoding case, default port (I2). Raises IdentityError.
+
+    Path, trailing slash and query are kept as they are. An empty path is ``/`` (RFC 3986 6.2.3); a fragment is never
+    sent to a server and so is no part of the identity; userinfo is refused, as it would store a secret (S7).
+    """
+    text = _checked(url, "URL")
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # its message may quote a password
+        raise IdentityError("not a URL: bad host name") from None
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise IdentityError("not a URL with scheme http or https")
+    host, port = _host_and_port(parts.netloc)
+    if _BAD_PERCENT.search(f"{parts.path}?{parts.query}"):
+        raise IdentityError("URL holds a % that is not followed by two hexadecimal digits")
+    found = UrlParts(
+        scheme=scheme,
+        host=host,
+        port=None if port == _DEFAULT_PORTS[scheme] else port,
+        path=_without_dots(_normal_percent(parts.path)) or "/",
+        query=_normal_percent(parts.query) if "?" in text.partition("#")[0] else None,
+    )
+    _check_length(str(found), "URL")
+    return found
+
+
+def parse_image(image: str) -> ImageParts:
+    """``image`` in canonical parts, with Docker's defaults for registry, namespace and tag (I2). Raises IdentityError.
+
+    ``localhost:5000/img``, ``img@sha256:…``, ``img:tag@sha256:…`` and ``[::1]:5000/img`` are understood (I3).
+    """
+    text = _checked(image, "image reference")
+    rest, at, digest = text.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise IdentityError(f"not an image reference: bad digest {digest!r}")
+    rest, tag = _split_tag(rest)
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise IdentityError(f"not an image reference: bad tag {tag!r}")
+    registry, repository = _split_registry(rest)
+    registry = _normal_registry(registry)
+    if not _PATH.fullmatch(repository):
+        why = (
+            "upper case in the repository" if _PATH.fullmatch(repository.lower()) else f"bad repository {repository!r}"
+        )
+        raise IdentityError(f"not an image reference: {why}")
+    if len(registry) + 1 + len(repository) > _MAX_REPOSITORY:
+        raise IdentityError(f"not an image reference: registry and repository of over {_MAX_REPOSITORY} characters")
+    if tag is None and not at:
+        tag = "latest"
+    found = ImageParts(registry=registry, repository=repository, tag=tag, digest=digest.lower() if at else None)
+    _check_length(str(found), "image reference")
+    return found
+
+
+def _checked(text: str, what: str) -> str:
+    text = text.strip()
+    if not text:
+        raise IdentityError(f"empty {what}")
+    _check_length(text, what)
+    if not text.isprintable() or " " in text:
+        raise IdentityError(f"{what} holds white space or characters that can't be printed")
+    return text
+
+
+def _check_length(text: str, what: str) -> None:
+    """Checked of canonical forms too, so that what is stored can always be parsed again."""
+    if len(text) > _MAX_LENGTH:
+        raise IdentityError(f"{what} of {len(text)} characters; {_MAX_LENGTH} are allowed")
+
+
+def _host_and_port(netloc: str) -> tuple[str, int | None]:
+    if "@" in netloc:
+        raise IdentityError("URL holds a user name or password")
+    found = _NETLOC.fullmatch(netloc.lower())
+    if found is None:
+        raise IdentityError("URL with a bad host name or port")
+    if not found["host"]:
+        raise IdentityError("URL without a host")
+    digits = (found["port"] or "").lstrip("0") or found["port"]
+    if digits and (len(digits) > len(str(_MAX_PORT)) or int(digits) > _MAX_PORT):
+        raise IdentityError(f"URL with a port above {_MAX_PORT}")
+    return _normal_host(found["host"]), int(digits) if digits else None
+
+
+def _normal_host(host: str) -> str:
+    if host.startswith("["):
+        address, percent, zone = host[1:-1].partition("%25")
+        if percent and not _ZONE.fullmatch(percent + zone):
+            raise IdentityError("URL with a bad IPv6 zone")
+        return f"[{_normal_address(address)}{percent}{zone}]"
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii").lower()
+        except UnicodeError:
+            raise IdentityError("URL with a host name that can't be encoded") from None
+    if not _HOST.fullmatch(host):
+        raise IdentityError("URL with a bad host name")
+    return host
+
+
+def _normal_address(address: str) -> str:
+    try:
+        if "%" not in address:
+            return ipaddress.IPv6Address(address).compressed
+    except ValueError:
+        pass
+    raise IdentityError("bad IPv6 address")
+
+
+def _normal_registry(registry: str) -> str:
+    found = _REGISTRY.fullmatch(registry)
+    if found is None or int(found["port"] or 0) > _MAX_PORT:
+        raise IdentityError(f"not an image reference: bad registry {registry!r}")
+    return (
+        registry if found["address"] is None else registry.replace(found["address"], _normal_address(found["address"]))
+    )
+
+
+def _normal_percent(text: str) -> str:
+    """Upper-case escapes, none of an unreserved character (RFC 3986 6.2.2.1, 6.2.2.2), none missing beyond ASCII."""
+
+    def normal(match: re.Match[str]) -> str:
+        char = chr(int(match[1], 16))
+        return char if char in _UNRESERVED else f"%{match[1].upper()}"
+
+    return _PERCENT.sub(normal, quote(text, safe=_ASCII))
+
+
+def _without_dots(path: str) -> str:
+    """``path`` without its ``.`` and ``..`` segments (RFC 3986 5.2.4)."""
+    if "/." not in path:
+        return path
+    segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            if len(kept) > 1:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept)
+
+
+def _split_tag(text: str) -> tuple[str, str | None]:
+    """A colon starts a tag only in the last path component: in ``localhost:5000/img`` it starts a port."""
+    head, colon, tail = text.rpartition(":")
+    return (head, tail) if colon and "/" not in tail and not tail.endswith("]") else (text, None)
+
+
+def _split_registry(text: str) -> tuple[str, str]:
+    first, slash, rest = text.partition("/")
+    is_registry = slash and ("." in first or ":" in first or first.lower() == "localhost")
+    if not is_registry:
+        return _DOCKER_HUB, text if slash else f"library/{text}"
+    registry = first.lower()
+    if registry in _DOCKER_HUB_NAMES:
+        return _DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
+    return registry, rest

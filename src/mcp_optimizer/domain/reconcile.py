@@ -1,0 +1,255 @@
+"""What a new version of a catalog means for the stored one (C1-C6). Pure: catalog and store in, plan out.
+
+The plan depends on neither the order of the document nor that of the store, and planning it again after it has been
+applied gives a plan that changes nothing (C4).
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+
+from mcp_optimizer.domain.identity import parse_image
+from mcp_optimizer.domain.models import (
+    Alias,
+    Catalog,
+    CatalogEntry,
+    Duplicate,
+    IdentityKey,
+    ItemProblem,
+    Kind,
+    RegistryServer,
+    Value,
+)
+from mcp_optimizer.domain.tool_text import tools_digest
+
+
+class Change(StrEnum):
+    """What happens to one stored row, or to one entry. An entry counts once, under the gravest that applies."""
+
+    ADDED = "added"
+    RENAMED = "renamed"
+    RETAGGED = "retagged"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+class EntryPlan(Value):
+    """One entry, and the row it is paired with (None: a row is added)."""
+
+    change: Change
+    entry: CatalogEntry
+    row: RegistryServer | None = None
+
+
+class CatalogPlan(Value):
+    """All that an ingestion of a catalog would do. Sorted by name, so equal plans compare equal."""
+
+    entries: tuple[EntryPlan, ...] = ()
+    removed: tuple[RegistryServer, ...] = ()
+    kept: tuple[RegistryServer, ...] = ()
+    """Rows without an entry that stay: the catalog was not read whole (C6), their entry was there but could not be used
+    (C5), or it now shares an identity with another while workloads inherit from the row (C4, L1)."""
+    heirs: tuple[tuple[str, EntryPlan], ...] = ()
+    """Ids of removed rows whose entry is still there but took over the identity, and so the row, of another. What is
+    linked to them follows the entry (L1)."""
+    claims: tuple[CatalogEntry, ...] = ()
+    """Every entry that shares its identity with another, by identity and name (C4)."""
+    duplicates: tuple[Duplicate, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    """What rows were that are renamed or moved, to be remembered."""
+    skipped: tuple[ItemProblem, ...] = ()
+
+    def of(self, change: Change) -> tuple[EntryPlan, ...]:
+        """The entries with this change."""
+        return tuple(plan for plan in self.entries if plan.change is change)
+
+
+def reconcile(
+    catalog: Catalog,
+    stored: Sequence[RegistryServer],
+    *,
+    resolutions: Mapping[IdentityKey, str] | None = None,
+    linked_ids: AbstractSet[str] = frozenset(),
+    claims: Iterable[CatalogEntry] = (),
+) -> CatalogPlan:
+    """Pair the catalog's entries with the stored rows (C1) and say what follows.
+
+    ``resolutions``: the name a person chose for an identity that several claim (M3). ``linked_ids``: rows that
+    workloads inherit from; such a row stays while its entry, sharing an identity with another, has none of its own.
+    ``claims``: the shared ones recorded so far; what an incomplete catalog does not show of them still stands (C6).
+    """
+    claimed = _claims(catalog.entries)
+    chosen = dict(resolutions or {})
+    pairs, shared = _paired(claimed, stored, chosen)
+    taken = {pair.row.id for pair in pairs if pair.row is not None}
+    skipped = {item.name for item in catalog.skipped}
+    removed: list[RegistryServer] = []
+    kept: list[RegistryServer] = []
+    for row in sorted((row for row in stored if row.id not in taken), key=_row_order):
+        sharing = row.id in linked_ids and _name_key(row) in shared
+        (kept if sharing or row.name in skipped or not catalog.complete else removed).append(row)
+    sharing_entries = _shared(claimed, () if catalog.complete else claims)
+    pairs.sort(key=lambda pair: _place_order(pair.entry))
+    return CatalogPlan(
+        entries=tuple(pairs),
+        removed=tuple(removed),
+        kept=tuple(kept),
+        heirs=tuple(_heirs(removed, pairs)),
+        claims=sharing_entries,
+        duplicates=duplicates_of(sharing_entries, chosen),
+        aliases=tuple(alias for pair in pairs if (alias := _alias(pair))),
+        skipped=tuple(sorted(catalog.skipped, key=lambda item: (item.name, item.reason))),
+    )
+
+
+type _NameKey = tuple[Kind, str]
+type _Claims = Mapping[IdentityKey, Mapping[str, CatalogEntry]]
+"""Entries by identity, then by name."""
+
+
+def _name_key(server: RegistryServer | CatalogEntry) -> _NameKey:
+    return (server.identity.kind, server.name)
+
+
+def _paired(
+    claims: _Claims, stored: Sequence[RegistryServer], chosen: Mapping[IdentityKey, str]
+) -> tuple[list[EntryPlan], set[_NameKey]]:
+    """One entry for each identity with its row (C1, C4), and the names of the entries that had to stand back."""
+    by_key = {row.identity.key: row for row in stored}
+    free = [row for key, row in by_key.items() if key not in claims]
+    free_names = {_name_key(row) for row in free}
+    pairs: list[EntryPlan] = []
+    unpaired: list[CatalogEntry] = []
+    shared: set[_NameKey] = set()
+    for key, entries in claims.items():
+        row = by_key.get(key)
+        stored_names = [name for name, entry in entries.items() if _name_key(entry) in free_names]
+        entry = entries[_representative(entries, [chosen.get(key, ""), row.name if row else "", *stored_names])]
+        shared.update(_name_key(other) for other in entries.values() if other is not entry)
+        if row is not None:
+            pairs.append(EntryPlan(change=_change(entry, row), entry=entry, row=row))
+        else:
+            unpaired.append(entry)
+    for entry, row in _pair_by_name(unpaired, free):
+        pairs.append(EntryPlan(change=Change.ADDED if row is None else Change.RETAGGED, entry=entry, row=row))
+    return pairs, shared
+
+
+def _heirs(removed: Iterable[RegistryServer], pairs: Iterable[EntryPlan]) -> Iterator[tuple[str, EntryPlan]]:
+    """Each removed row with an entry of its kind and name that took another's row, if there is one."""
+    heirs: dict[_NameKey, list[EntryPlan]] = defaultdict(list)
+    for pair in sorted(pairs, key=lambda pair: _place_order(pair.entry)):
+        if pair.change is Change.RENAMED:
+            heirs[_name_key(pair.entry)].append(pair)
+    for row in removed:
+        if heirs[_name_key(row)]:
+            yield row.id, heirs[_name_key(row)].pop(0)
+
+
+def _shared(claims: _Claims, known: Iterable[CatalogEntry]) -> tuple[CatalogEntry, ...]:
+    """Entries that share an identity; of ``known`` ones too those that the catalog does not show elsewhere."""
+    seen = {_name_key(entry) for entries in claims.values() for entry in entries.values()}
+    by_key = {key: dict(entries) for key, entries in claims.items()}
+    for entry in known:
+        if _name_key(entry) not in seen:
+            by_key.setdefault(entry.identity.key, {}).setdefault(entry.name, entry)
+    return tuple(by_key[key][name] for key in sorted(by_key) if len(by_key[key]) > 1 for name in sorted(by_key[key]))
+
+
+def duplicates_of(claims: Iterable[CatalogEntry], chosen: Mapping[IdentityKey, str]) -> tuple[Duplicate, ...]:
+    """The duplicates that shared claims make, each with a person's choice where there is one (C4, M3)."""
+    found: dict[IdentityKey, list[CatalogEntry]] = defaultdict(list)
+    for entry in claims:
+        found[entry.identity.key].append(entry)
+    return tuple(
+        Duplicate(
+            identity=min((entry.identity for entry in found[key]), key=lambda identity: identity.raw),
+            names=tuple(sorted(entry.name for entry in found[key])),
+            chosen=chosen.get(key),
+        )
+        for key in sorted(found)
+    )
+
+
+def _alias(pair: EntryPlan) -> Alias | None:
+    """What a row was, when its name or its place changes; a new tag of the same image is nothing to remember."""
+    row, entry = pair.row, pair.entry
+    if row is None or (row.name == entry.name and _place(row.identity.key) == _place(entry.identity.key)):
+        return None
+    return Alias(registry_server_id=row.id, name=row.name, identity=row.identity)
+
+
+def _claims(entries: Iterable[CatalogEntry]) -> _Claims:
+    """Names in order, so that nothing depends on that of the document. What stands twice under one name counts once."""
+    claims: dict[IdentityKey, dict[str, list[CatalogEntry]]] = defaultdict(lambda: defaultdict(list))
+    for entry in entries:
+        claims[entry.identity.key][entry.name].append(entry)
+    return {
+        key: {name: min(same, key=_content) if len(same) > 1 else same[0] for name, same in sorted(claims[key].items())}
+        for key in claims
+    }
+
+
+def _representative(entries: Mapping[str, CatalogEntry], preferred: Iterable[str]) -> str:
+    """The name that stands for an identity: a person's choice, else a stored name, else the first (C4)."""
+    return next((name for name in preferred if name in entries), min(entries))
+
+
+def _pair_by_name(
+    entries: Iterable[CatalogEntry], rows: Iterable[RegistryServer]
+) -> Iterable[tuple[CatalogEntry, RegistryServer | None]]:
+    """Pair entries with rows of the same kind and name whose identity nothing claims any more (C1).
+
+    One name may stand for several entries: those of the same image repository find each other first.
+    """
+    free: dict[_NameKey, list[RegistryServer]] = defaultdict(list)
+    for row in sorted(rows, key=_row_order):
+        free[_name_key(row)].append(row)
+    waiting: list[CatalogEntry] = []
+    for entry in sorted(entries, key=_place_order):
+        candidates = free[_name_key(entry)]
+        near = [row for row in candidates if _place(row.identity.key) == _place(entry.identity.key)]
+        if near:
+            candidates.remove(near[0])
+            yield entry, near[0]
+        else:
+            waiting.append(entry)
+    for entry in waiting:
+        candidates = free[_name_key(entry)]
+        yield entry, candidates.pop(0) if candidates else None
+
+
+def _place(key: IdentityKey) -> str:
+    """What stays when an entry is re-tagged: the image repository, or the URL without its query."""
+    kind, canonical = key
+    return parse_image(canonical).full_repository if kind is Kind.CONTAINER else canonical.partition("?")[0]
+
+
+def _change(entry: CatalogEntry, row: RegistryServer) -> Change:
+    if entry.name != row.name:
+        return Change.RENAMED
+    return Change.UNCHANGED if same_content(entry, row) else Change.UPDATED
+
+
+def same_content(entry: CatalogEntry, row: RegistryServer) -> bool:
+    """Whether the row, its tools and its embedding are what the entry asks for."""
+    same_fields = all(getattr(entry, field) == getattr(row, field) for field in CONTENT_FIELDS)
+    return same_fields and bool(row.text_hash) and tools_digest(entry.name, entry.tools) == row.tools_digest
+
+
+CONTENT_FIELDS = ("identity", "transport", "description", "title", "tags", "tier", "repository", "group")
+
+
+def _content(entry: CatalogEntry) -> str:
+    """All of an entry as one text, to tell two apart that have name and identity in common."""
+    return json.dumps(entry.model_dump(), sort_keys=True)
+
+
+def _place_order(entry: CatalogEntry) -> tuple[str, ...]:
+    return (entry.name, *entry.identity.key)
+
+
+def _row_order(row: RegistryServer) -> tuple[str, ...]:
+    return (row.name, *row.identity.key)

@@ -1,0 +1,210 @@
+"""What the faces show: read-only values that the service makes from the store. The first fields of each are the JSON
+that the command line promises; more may follow them."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from mcp_optimizer.domain.models import Drift, Duplicate, Evidence, Kind, Relation, Value
+
+
+class RegistryServerView(Value):
+    """A registry server in a list."""
+
+    name: str
+    kind: Kind
+    identity: str
+    transport: str
+    tools: int
+    workloads: int
+    """How many workloads inherit from it."""
+    duplicates: tuple[str, ...] = ()
+    """The other names that claim its identity (C4)."""
+    id: str = ""
+    group: str = ""
+    title: str = ""
+    description: str = ""
+    updated_at: str = ""
+
+
+class ToolView(Value):
+    """A tool of a registry server or a workload."""
+
+    name: str
+    description: str
+    tokens: int
+    embedded: bool
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class RegistryServerDetail(RegistryServerView):
+    """A registry server with all that is known of it."""
+
+    tags: tuple[str, ...] = ()
+    tier: str = ""
+    repository: str = ""
+    canonical_identity: str = ""
+    created_at: str = ""
+    tool_list: tuple[ToolView, ...] = ()
+    workload_names: tuple[str, ...] = ()
+    duplicate: Duplicate | None = None
+
+
+class DescriptionSource(StrEnum):
+    """Where a workload's effective description comes from."""
+
+    REGISTRY = "registry"
+    OWN = "own"
+
+
+class WorkloadView(Value):
+    """A workload in a list; rejected ones included, which may have no row (``id`` empty)."""
+
+    name: str
+    kind: Kind
+    identity: str
+    status: str
+    status_reason: str | None
+    relation: Relation
+    registry_server: str | None
+    drift: Drift | None
+    group: str
+    tools: int
+    description: str
+    description_source: DescriptionSource
+    context_name: str
+    id: str = ""
+    tokens: int = 0
+    linkable_to: str | None = None
+    """Autonomous, and the catalog now has its identity: an explicit re-match would link it to this (L3)."""
+    problem: str | None = None
+    """The open problem of its last ingestion, if there is one."""
+    endpoint: str | None = None
+    transport: str = ""
+    updated_at: str = ""
+
+
+class ToolDifference(Value):
+    """Live tools of a linked workload against those the catalog names, by name."""
+
+    both: tuple[str, ...] = ()
+    only_live: tuple[str, ...] = ()
+    only_catalog: tuple[str, ...] = ()
+
+
+class WorkloadDetail(WorkloadView):
+    """A workload with all that is known of it."""
+
+    canonical_identity: str = ""
+    virtual_mcp: bool = False
+    evidence: Evidence = Evidence()
+    relation_cause: str = ""
+    relation_changed_at: str = ""
+    created_at: str = ""
+    tool_list: tuple[ToolView, ...] = ()
+    tool_difference: ToolDifference | None = None
+    """None when it is autonomous."""
+
+
+class Scope(StrEnum):
+    """Which tools are searched."""
+
+    WORKLOAD = "workload"
+    REGISTRY = "registry"
+    ALL = "all"
+
+
+class SearchQuery(Value):
+    """A search. The filters hold inside both halves of it (Q1)."""
+
+    text: str
+    scope: Scope = Scope.WORKLOAD
+    limit: int = Field(default=20, ge=1, le=200)
+    group: str | None = None
+    status: str | None = "running"
+    """Status of the workload; None for any (Q4). Registry servers have none and are not filtered by it."""
+    kind: Kind | None = None
+
+
+class SearchHit(Value):
+    """A tool that was found, and why (Q3). Ranks start at 1; None means that half did not find it."""
+
+    server: str
+    tool: str
+    scope: Scope
+    description: str
+    score: float
+    semantic_rank: int | None
+    semantic_distance: float | None
+    """Cosine distance, 0 (same direction) to 2."""
+    text_rank: int | None
+    exact_name: bool = False
+    tokens: int = 0
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunView(Value):
+    """One ingestion in the run log. ``outcome`` is done, partial, failed or cancelled."""
+
+    id: str
+    what: str
+    source: str
+    started_at: str
+    seconds: float
+    outcome: str
+    error: str | None = None
+    summary: str = ""
+    """The report in one line."""
+
+
+class ProblemView(Value):
+    """Something wrong with one item. Open ones are shown until an ingestion or a person settles them."""
+
+    id: str
+    entity: str
+    """``registry`` or ``workload``."""
+    name: str
+    problem: str
+    """rejected, failed, skipped or duplicate."""
+    reason: str
+    since: str
+    run_id: str | None = None
+    open: bool = True
+
+
+class ChangeView(Value):
+    """One line of the change log. ``operation`` is added, updated, removed, renamed, retagged, linked, unlinked …"""
+
+    sequence: int
+    at: str
+    entity: str
+    """registry, workload, run or problem."""
+    name: str
+    operation: str
+    cause: str = ""
+    detail: str = ""
+
+
+class Overview(Value):
+    """Every count that the first screen shows."""
+
+    registry_servers: int = 0
+    registry_by_kind: dict[str, int] = Field(default_factory=dict)
+    registry_tools: int = 0
+    workloads: int = 0
+    """Rows; rejected ones that have no row are not in it."""
+    workloads_by_status: dict[str, int] = Field(default_factory=dict)
+    workload_tools: int = 0
+    workload_tokens: int = 0
+    linked: int = 0
+    drifted: int = 0
+    autonomous: int = 0
+    linkable: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    """Identities that several names claim and no one has resolved."""
+    runs: tuple[RunView, ...] = ()
+    problems: tuple[ProblemView, ...] = ()
+    database: str = ""
+    model: str = ""

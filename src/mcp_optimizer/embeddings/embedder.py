@@ -1,0 +1,180 @@
+"""Vectors for texts, by FastEmbed, in small length-sorted batches (E1)."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcp_optimizer.config import OFFLINE_MODEL, Settings, cache_directory
+from mcp_optimizer.embeddings.offline_model import DIMENSION, prepare_offline_model
+from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
+
+if TYPE_CHECKING:
+    from fastembed import TextEmbedding
+
+type Vector = NDArray[np.float32]
+"""A unit vector, shape (dimension,)."""
+
+_LONG: Final = 400
+"""Characters of what counts as one long text."""
+_SHORTEST: Final = 50
+"""Characters that a text counts at least: a batch has at most eight times its nominal size."""
+_OFFLINE_NAME: Final = "mcp-optimizer/all-MiniLM-L6-v2-int8"
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors. The same text gives the same vector."""
+
+    @property
+    def model(self) -> str:
+        """The name the store remembers (E3)."""
+        ...
+
+    async def dimension(self) -> int:
+        """Length of every vector (E4)."""
+        ...
+
+    async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
+        """One vector a text, in the order given. ``on_progress`` gets the number done so far.
+
+        Raises EmbeddingError. Cancelling ends it after the batch that is under way.
+        """
+        ...
+
+
+def open_embedder(settings: Settings) -> "FastEmbedder":
+    """The embedder that the settings name. The model is loaded when it is first needed."""
+    return FastEmbedder(
+        settings.embedding_model_name,
+        cache_directory=settings.cache_dir or cache_directory(),
+        threads=settings.embedding_threads,
+        batch_size=settings.embedding_batch_size,
+    )
+
+
+class FastEmbedder:
+    """FastEmbed's models, and the offline one beside them."""
+
+    def __init__(self, model: str, *, cache_directory: Path, threads: int | None = None, batch_size: int = 8) -> None:
+        self._model = model
+        self._cache_directory = cache_directory
+        self._threads = threads
+        self._batch_size = batch_size
+        self._loaded: TextEmbedding | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """The name the store remembers."""
+        return self._model
+
+    async def dimension(self) -> int:
+        """Length of every vector, without loading the model where FastEmbed knows it."""
+        if self._model == OFFLINE_MODEL:
+            return DIMENSION
+        return await asyncio.to_thread(self._known_dimension)
+
+    async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
+        """One unit vector a text, in the order given."""
+        vectors: dict[int, Vector] = {}
+        for batch in _batches(texts, self._batch_size):
+            made = await asyncio.to_thread(self._embed_batch, [texts[place] for place in batch])
+            vectors.update(zip(batch, made, strict=True))
+            if on_progress is not None:
+                on_progress(len(vectors))
+        return [vectors[place] for place in range(len(texts))]
+
+    def loaded(self) -> "TextEmbedding":
+        """FastEmbed's own model, loaded now if it was not. Raises ModelUnavailableError."""
+        with self._lock:
+            return self._load()
+
+    def _embed_batch(self, texts: list[str]) -> list[Vector]:
+        with self._lock:
+            model = self._load()
+            try:
+                made = list(model.embed(texts, batch_size=len(texts)))
+            except Exception as error:  # the runtime raises types of its own, undocumented ones among them
+                raise EmbeddingError(f"the model {self._model} failed: {type(error).__name__}: {error}") from error
+        return [_unit(np.asarray(vector, dtype=np.float32)) for vector in made]
+
+    def _load(self) -> "TextEmbedding":
+        if self._loaded is None:
+            try:
+                self._loaded = self._open()
+            except EmbeddingError as error:
+                raise ModelUnavailableError(error.message, remedy=error.remedy) from error
+            except Exception as error:  # FastEmbed lets hub, network and runtime errors of many types through
+                raise ModelUnavailableError(
+                    f"can't load the embedding model {self._model}: {type(error).__name__}",
+                    remedy=f"FastEmbed may need a network for it; {OFFLINE_MODEL} needs none",
+                ) from error
+        return self._loaded
+
+    def _open(self) -> "TextEmbedding":
+        from fastembed import TextEmbedding  # noqa: PLC0415 (a second of imports that the first screen does not need)
+        from fastembed.common.model_description import ModelSource, PoolingType  # noqa: PLC0415
+
+        if self._model != OFFLINE_MODEL:
+            return TextEmbedding(self._model, cache_dir=str(self._cache_directory / "fastembed"), threads=self._threads)
+        directory = prepare_offline_model(self._cache_directory)
+        known = {str(entry["model"]) for entry in TextEmbedding.list_supported_models()}
+        if _OFFLINE_NAME not in known:
+            TextEmbedding.add_custom_model(
+                model=_OFFLINE_NAME,
+                pooling=PoolingType.MEAN,
+                normalization=True,
+                sources=ModelSource(hf=_OFFLINE_NAME),
+                dim=DIMENSION,
+                model_file="model.onnx",
+            )
+        return TextEmbedding(_OFFLINE_NAME, specific_model_path=str(directory), threads=self._threads)
+
+    def _known_dimension(self) -> int:
+        from fastembed import TextEmbedding  # noqa: PLC0415
+
+        for entry in TextEmbedding.list_supported_models():
+            if str(entry["model"]).lower() == self._model.lower():
+                return int(entry["dim"])
+        raise EmbeddingError(
+            f"FastEmbed knows no model named {self._model}", remedy=f"name one it supports, or {OFFLINE_MODEL}"
+        )
+
+
+def _batches(texts: Sequence[str], size: int) -> Iterator[list[int]]:
+    """Places in ``texts``, sorted by length, in batches of ``size`` long texts or of more short ones.
+
+    A batch is padded to its longest text, so texts of like length belong together; and what a batch costs is its
+    padded length, so short texts go in greater numbers.
+    """
+    order = sorted(range(len(texts)), key=lambda place: (len(texts[place]), place))
+    batch: list[int] = []
+    for place in order:
+        padded = max(len(texts[place]), _SHORTEST)
+        if batch and (len(batch) + 1) * padded > size * _LONG:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+def _unit(vector: Vector) -> Vector:
+    """``vector`` at length 1. A vector of zeros or with NaN can't be searched for and is an error."""
+    length = float(np.linalg.norm(vector))
+    if not np.isfinite(length) or length == 0.0:
+        raise EmbeddingError("the model gave a vector without a direction")
+    return vector / np.float32(length)
+
+
+def mean_vector(vectors: Sequence[Vector]) -> Vector | None:
+    """The unit vector in the mean direction (L4); None of no vectors, or if they cancel out."""
+    if not vectors:
+        return None
+    mean = np.mean(np.stack(vectors), axis=0, dtype=np.float32)
+    length = float(np.linalg.norm(mean))
+    return mean / np.float32(length) if np.isfinite(length) and length > 0 else None

@@ -1,0 +1,49 @@
+"""The errors a person is meant to read: what went wrong, and what to do about it."""
+
+
+class OptimizerError(Exception):
+    """Something a user can act on. ``remedy`` is the next step, where one is known."""
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+
+
+class NotFoundError(OptimizerError):
+    """No registry server, workload or tool of that name."""
+
+
+class AmbiguousError(OptimizerError):
+    """The name stands for several things; the message lists them."""
+
+
+class ReadOnlyError(OptimizerError):
+    """A change was asked of a program that was opened read-only."""
+
+
+class SourceError(OptimizerError):
+    """A catalog or a listing could not be read at all. Nothing that is stored changes."""
+
+
+class StoreError(OptimizerError):
+    """The database can't be opened, read or written."""
+
+
+class StoreBusyError(StoreError):
+    """Another process held the write lock for longer than we wait."""
+
+
+class EmbeddingError(OptimizerError):
+    """A model can't be loaded, or a text can't be embedded."""
+
+
+class ModelUnavailableError(EmbeddingError):
+    """The model can't be loaded at all, so no text can be embedded."""
+
+
+class ModelMismatchError(EmbeddingError):
+    """The database holds embeddings of another model (E3)."""

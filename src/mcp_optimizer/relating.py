@@ -1,0 +1,275 @@
+"""Relations changed by hand: re-match, link, unlink, resolve (L3, L5, M3). Each is planned first."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final
+
+from mcp_optimizer.db.change_log import Writing, last_change
+from mcp_optimizer.db.problems import Problem, open_and_close
+from mcp_optimizer.db.store import Store, StoredState
+from mcp_optimizer.domain.identity import IdentityError, identity_of
+from mcp_optimizer.domain.lifecycle import WorkloadChange, become_autonomous, become_linked, follow_catalog
+from mcp_optimizer.domain.matching import RegistryIndex, match, rejection_reason
+from mcp_optimizer.domain.models import (
+    Catalog,
+    Cause,
+    Duplicate,
+    ItemProblem,
+    Kind,
+    ObservedWorkload,
+    Relation,
+    Workload,
+)
+from mcp_optimizer.domain.naming import find_registry_server
+from mcp_optimizer.domain.reconcile import reconcile
+from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
+from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError, StoreBusyError
+from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.writes import Draft, Writer
+
+_ATTEMPTS: Final = 8
+_BY_HAND: Final = frozenset({Cause.LINKED_BY_HAND, Cause.UNLINKED_BY_HAND})
+
+
+class Relating:
+    """Changes relations because a person asked for it."""
+
+    def __init__(self, store: Store, writer: Writer, surroundings: Surroundings) -> None:
+        self._store = store
+        self._writer = writer
+        self._surroundings = surroundings
+
+    async def rematch(self, names: Collection[str] | None, *, dry_run: bool) -> RelationReport:
+        """Match these workloads anew, or all (None). Matching only ever gives a relation; it takes none away (L1, L3).
+
+        All leaves out what a person linked or unlinked: name such a workload to have it matched all the same.
+        """
+
+        def decide(state: StoredState) -> "_Decisions":
+            decisions = _Decisions()
+            index = state.index()
+            for row in _named(state, names):
+                decisions.rematch(row, index, by_name=names is not None, now=self._surroundings.timestamp())
+            return decisions
+
+        return await self._applied(decide, dry_run=dry_run)
+
+    async def link(self, name: str, registry_server: str, *, dry_run: bool) -> RelationReport:
+        """Tie a workload to a registry server of its kind (L5). Raises NotFoundError, OptimizerError."""
+
+        def decide(state: StoredState) -> "_Decisions":
+            (row,) = _named(state, [name])
+            server = find_registry_server(state.registry, registry_server)
+            if server.identity.kind is not row.identity.kind:
+                raise OptimizerError(
+                    f"{name} is a {row.identity.kind} workload, {server.name} a {server.identity.kind} registry server",
+                    remedy="link it to one of its own kind",
+                )
+            decisions = _Decisions()
+            if row.registry_server_id == server.id:
+                decisions.stays(row, f"is linked to {server.name} already")
+            else:
+                now = self._surroundings.timestamp()
+                decisions.add(become_linked(row, server, Cause.LINKED_BY_HAND, now=now))
+            return decisions
+
+        return await self._applied(decide, dry_run=dry_run)
+
+    async def unlink(self, names: Collection[str], *, dry_run: bool) -> RelationReport:
+        """Make workloads autonomous; they stay so until they are linked or re-matched by name (L5)."""
+
+        def decide(state: StoredState) -> "_Decisions":
+            decisions = _Decisions()
+            for row in _named(state, names):
+                if row.linked:
+                    now = self._surroundings.timestamp()
+                    decisions.add(become_autonomous(row, Cause.UNLINKED_BY_HAND, now=now))
+                else:
+                    decisions.stays(row, "is autonomous already")
+            return decisions
+
+        return await self._applied(decide, dry_run=dry_run)
+
+    async def _applied(self, decide: "Callable[[StoredState], _Decisions]", *, dry_run: bool) -> RelationReport:
+        async def attempt() -> RelationReport | None:
+            async with self._store.database.reading() as connection:
+                state = await self._store.state(connection)
+                decisions = decide(state)
+                draft = await self._writer.draft(connection, changes=decisions.changes)
+            report = decisions.report(draft, dry_run=dry_run)
+            if dry_run or draft.empty:
+                return report
+            return report if await self._write(state, draft, "by-hand") else None
+
+        return await _until_done(attempt)
+
+    async def _write(self, state: StoredState, draft: Draft, cause: str, then: "_Then | None" = None) -> bool:
+        """Embed and write; False when another process changed the store meanwhile."""
+        await self._writer.embed(draft)
+        async with self._store.database.writing() as connection:
+            if await last_change(connection) != state.sequence:
+                return False
+            writing = Writing(connection=connection, at=self._surroundings.timestamp())
+            if then is not None:
+                await then(writing)
+            await self._writer.apply(writing, draft, cause=cause)
+        return True
+
+    async def resolve(self, identity: str, name: str, *, dry_run: bool) -> ResolutionReport:
+        """Choose the entry that counts among those that claim ``identity`` (M3). Its row takes the chosen entry's name
+        and content at once; the choice is stored and outlives re-ingestion. Raises NotFoundError, AmbiguousError.
+        """
+
+        async def attempt() -> ResolutionReport | None:
+            async with self._store.database.reading() as connection:
+                state = await self._store.state(connection)
+                duplicate = _duplicate(state, identity)
+                if name not in duplicate.names:
+                    names = ", ".join(duplicate.names)
+                    raise NotFoundError(f"{name} does not claim {identity}", remedy=f"choose one of: {names}")
+                chosen = next(
+                    entry
+                    for entry in state.claims
+                    if entry.identity.key == duplicate.identity.key and entry.name == name
+                )
+                only = Catalog(source="by hand", entries=(chosen,), complete=False)
+                rows = [row for row in state.registry if row.identity.key == duplicate.identity.key]
+                plan = reconcile(only, rows)
+                changes, _ = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
+                draft = await self._writer.draft(
+                    connection, entries=plan.entries, changes=changes, aliases=plan.aliases
+                )
+            report = ResolutionReport(
+                identity=duplicate.identity.raw,
+                chosen=name,
+                names=duplicate.names,
+                renamed_from=next((row.name for row in rows if row.name != name), None),
+                context_renamed=tuple(change.after.name for change in changes),
+                waiting=_waiting(state, duplicate),
+                reembedded_texts=draft.changed_tools,
+                dry_run=dry_run,
+            )
+            if dry_run:
+                return report
+            closed = [
+                problem
+                for problem in state.problems
+                if problem.problem == "duplicate" and problem.name in duplicate.names
+                and duplicate.identity.raw in problem.reason
+            ]  # fmt: skip
+
+            async def settle(writing: Writing) -> None:
+                await self._store.registry_servers.resolve(writing, duplicate.identity, name)
+                await open_and_close(writing, [], closed, new_id=self._surroundings.new_id)
+
+            return report if await self._write(state, draft, "resolved", settle) else None
+
+        return await _until_done(attempt)
+
+
+type _Then = Callable[[Writing], Awaitable[None]]
+
+
+class _Decisions:
+    """What is to become of each workload asked about."""
+
+    def __init__(self) -> None:
+        self.changes: list[WorkloadChange] = []
+        self._unchanged: list[ItemProblem] = []
+        self._rejected: list[ItemProblem] = []
+
+    def add(self, change: WorkloadChange) -> None:
+        """A workload changes."""
+        self.changes.append(change)
+
+    def stays(self, row: Workload, reason: str) -> None:
+        """A workload stays as it is."""
+        self._unchanged.append(ItemProblem(name=row.name, reason=reason))
+
+    def rematch(self, row: Workload, index: RegistryIndex, *, by_name: bool, now: str) -> None:
+        """What matching anew gives a workload."""
+        found = match(row.identity, index)
+        if not by_name and row.relation_cause in _BY_HAND:
+            self.stays(row, "a person decided; name it to have it matched anew")
+        elif found.verdict is Relation.REJECTED:
+            reason = rejection_reason(row.identity, found.claimants)
+            self._rejected.append(ItemProblem(name=row.name, reason=reason))
+        elif found.server is None:
+            kept = "keeps its link, though" if row.linked else "is autonomous, as"
+            self.stays(row, f"{kept} nothing in the catalog has its identity")
+        elif found.server.id == row.registry_server_id:
+            self.stays(row, f"is linked to {found.server.name} already")
+        else:
+            self.add(become_linked(row, found.server, Cause.REMATCH, now=now))
+
+    def report(self, draft: Draft, *, dry_run: bool) -> RelationReport:
+        """The decisions as a report."""
+        linked = [change for change in self.changes if change.after.linked]
+        return RelationReport(
+            linked=tuple(
+                LinkReport(
+                    workload=change.after.name,
+                    registry_server=change.after.registry_server_name or "",
+                    before=change.before.registry_server_name if change.before else None,
+                )
+                for change in linked
+            ),
+            unlinked=tuple(change.after.name for change in self.changes if not change.after.linked),
+            unchanged=tuple(self._unchanged),
+            rejected=tuple(self._rejected),
+            reembedded_texts=draft.changed_tools,
+            dry_run=dry_run,
+        )
+
+
+async def _until_done[T](attempt: Callable[[], Awaitable[T | None]]) -> T:
+    for _ in range(_ATTEMPTS):
+        done = await attempt()
+        if done is not None:
+            return done
+    raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
+
+
+def _named(state: StoredState, names: Collection[str] | None) -> Sequence[Workload]:
+    """The workloads of these names, or all. Raises NotFoundError."""
+    if names is None:
+        return state.workloads
+    rows = {row.name: row for row in state.workloads}
+    unknown = sorted(set(names) - set(rows))
+    if unknown:
+        rejected = {problem.name for problem in state.problems if problem.problem == Relation.REJECTED}
+        if rejected.issuperset(unknown):
+            raise NotFoundError(
+                f"{', '.join(unknown)} was rejected and is not stored",
+                remedy="resolve the duplicate with `registry resolve`, then ingest workloads",
+            )
+        raise NotFoundError(f"no workload named {', '.join(unknown)}", remedy="`workload list` shows all")
+    return [rows[name] for name in sorted(set(names))]
+
+
+def _duplicate(state: StoredState, identity: str) -> Duplicate:
+    """The duplicate of this identity, in any spelling. Raises NotFoundError, AmbiguousError."""
+    keys = set()
+    for kind in Kind:
+        try:
+            keys.add(identity_of(kind, identity).key)
+        except IdentityError:
+            continue
+    found = [duplicate for duplicate in state.duplicates if duplicate.identity.key in keys]
+    if len(found) > 1:
+        raise AmbiguousError(f"{identity} is both a URL and an image that several entries claim")
+    if not found:
+        shared = ", ".join(duplicate.identity.raw for duplicate in state.duplicates) or "there are none"
+        raise NotFoundError(f"no several entries claim {identity}", remedy=f"shared identities: {shared}")
+    return found[0]
+
+
+def _waiting(state: StoredState, duplicate: Duplicate) -> tuple[str, ...]:
+    """Rejected workloads of this identity."""
+    return tuple(problem.name for problem in state.problems if _is_of(problem, duplicate))
+
+
+def _is_of(problem: Problem, duplicate: Duplicate) -> bool:
+    if problem.problem != Relation.REJECTED or not problem.details:
+        return False
+    identity = ObservedWorkload.model_validate_json(problem.details).identity
+    return identity is not None and identity.key == duplicate.identity.key

@@ -1,0 +1,250 @@
+"""The one door between the faces and everything else."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.db import change_log, problems, run_log
+from mcp_optimizer.db.check import check, reindex
+from mcp_optimizer.db.engine import Database
+from mcp_optimizer.db.store import Store
+from mcp_optimizer.db.upgrade import check_model, upgrade
+from mcp_optimizer.deletion import Deletion
+from mcp_optimizer.domain.matching import Explanation, explain
+from mcp_optimizer.domain.models import StoredTool
+from mcp_optimizer.domain.naming import find_registry_server
+from mcp_optimizer.domain.reports import CheckReport, DeletionReport, IngestPart, IngestProgress, IngestReport
+from mcp_optimizer.domain.views import (
+    ChangeView,
+    Overview,
+    ProblemView,
+    RegistryServerDetail,
+    RegistryServerView,
+    RunView,
+    SearchHit,
+    SearchQuery,
+    WorkloadDetail,
+    WorkloadView,
+)
+from mcp_optimizer.embedding_memory import EmbeddingMemory
+from mcp_optimizer.embeddings import Embedder, open_embedder
+from mcp_optimizer.errors import NotFoundError, ReadOnlyError
+from mcp_optimizer.ingestion import Ingestion
+from mcp_optimizer.search import Search
+from mcp_optimizer.sources.base import Source
+from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.viewing import Catalogue
+from mcp_optimizer.watching import watch
+from mcp_optimizer.writes import Writer
+
+_OVERVIEW_ROWS: Final = 8
+
+
+class DataService:
+    """Everything the program can do, as an async API. Open it with ``async with``, inside the running loop.
+
+    Reading methods see what is stored at that moment, also what another process has written. Mutating ones raise
+    ReadOnlyError when the service was opened read-only. All raise OptimizerError subclasses with a message (and
+    ``remedy``) that may be shown.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        embedder: Embedder | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self.settings = settings
+        self.read_only = read_only
+        self._surroundings = surroundings or Surroundings()
+        self._embedder = embedder or open_embedder(settings)
+        self.store = Store(Database(settings.database_url(), busy_timeout=settings.busy_timeout))
+        memory = EmbeddingMemory(self.store.database, self._embedder)
+        writer = Writer(self.store, memory, self._surroundings)
+        self._ingestion = Ingestion(self.store, writer, self._surroundings)
+        self._deletion = Deletion(self.store, writer, self._surroundings)
+        self._search = Search(self.store, self._embedder)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> list[str]:
+        """Open the database, making or upgrading it where needed; what was done, in words. Raises StoreError."""
+        database = self.store.database
+        await database.open()
+        try:
+            done = await upgrade(database, self._embedder)
+            await check_model(database, self._embedder)
+        except BaseException:
+            await database.close()
+            raise
+        return done
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.store.database.close()
+
+    # Reading
+
+    async def overview(self) -> Overview:
+        """Every count of the first screen, the last runs and the open problems."""
+        async with self.store.database.reading() as connection:
+            runs = await run_log.latest_runs(connection, _OVERVIEW_ROWS)
+            found = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
+        catalogue = await self._catalogue()
+        return catalogue.overview(runs, found, database=self.store.database.label, model=self._embedder.model)
+
+    async def registry_servers(self) -> list[RegistryServerView]:
+        """All registry servers, by name."""
+        catalogue = await self._catalogue()
+        return catalogue.registry_servers()
+
+    async def registry_server(self, name: str) -> RegistryServerDetail:
+        """One registry server, by name, identity or id. Raises NotFoundError, AmbiguousError."""
+        catalogue = await self._catalogue()
+        row = find_registry_server(catalogue.state.registry, name)
+        async with self.store.database.reading() as connection:
+            tools = await self.store.registry_tools.of_server(connection, row.id)
+        return catalogue.registry_detail(row, tools)
+
+    async def workloads(self) -> list[WorkloadView]:
+        """All workloads, rejected ones included, by name."""
+        catalogue = await self._catalogue()
+        return catalogue.workloads()
+
+    async def workload(self, name: str) -> WorkloadDetail:
+        """One workload. Raises NotFoundError."""
+        catalogue = await self._catalogue()
+        row = next((row for row in catalogue.state.workloads if row.name == name), None)
+        if row is None:
+            rejected = catalogue.rejected_detail(name)
+            if rejected is None:
+                raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
+            return rejected
+        async with self.store.database.reading() as connection:
+            tools = await self.store.workload_tools.of_server(connection, row.id)
+            catalog_tools: list[StoredTool] = []
+            if row.registry_server_id is not None:
+                catalog_tools = await self.store.registry_tools.of_server(connection, row.registry_server_id)
+        return catalogue.workload_detail(row, tools, catalog_tools)
+
+    async def explain(self, name: str) -> Explanation:
+        """Why this workload inherits from the entry it does, or from none (M5). Raises NotFoundError."""
+        catalogue = await self._catalogue()
+        subject = catalogue.subject(name)
+        if subject is None:
+            raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
+        return explain(subject, catalogue.index)
+
+    async def search(self, query: SearchQuery) -> list[SearchHit]:
+        """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query."""
+        return await self._search.run(query)
+
+    async def groups(self) -> list[str]:
+        """The workloads' groups, sorted."""
+        async with self.store.database.reading() as connection:
+            return sorted({row.group for row in await self.store.workloads.all(connection) if row.group})
+
+    async def runs(self, limit: int = 50) -> list[RunView]:
+        """The last ingestions, newest first."""
+        async with self.store.database.reading() as connection:
+            return await run_log.latest_runs(connection, limit)
+
+    async def problems(self, *, include_closed: bool = False, limit: int = 500) -> list[ProblemView]:
+        """Problems of single items, the open ones first, then the newest."""
+        async with self.store.database.reading() as connection:
+            return await problems.views(connection, include_closed=include_closed, limit=limit)
+
+    async def changes(self, limit: int = 200) -> list[ChangeView]:
+        """The last lines of the change log, newest first."""
+        async with self.store.database.reading() as connection:
+            return await change_log.latest(connection, limit)
+
+    # Changing
+
+    async def ingest(
+        self,
+        part: IngestPart,
+        sources: Sequence[str | None] = (None,),
+        *,
+        dry_run: bool = False,
+        on_progress: Callable[[IngestProgress], None] | None = None,
+    ) -> list[IngestReport]:
+        """Ingest from each source in turn (None: ToolHive). Cancelling the task stops it and leaves the store whole."""
+        from mcp_optimizer.sources.locate import open_source  # noqa: PLC0415 (a second of imports, only for this)
+
+        reports: list[IngestReport] = []
+        for named in sources:
+            source = open_source(named, self.settings)
+            reports += await self.ingest_from(part, source, dry_run=dry_run, on_progress=on_progress)
+        return reports
+
+    async def ingest_from(
+        self,
+        part: IngestPart,
+        source: Source,
+        *,
+        dry_run: bool = False,
+        on_progress: Callable[[IngestProgress], None] | None = None,
+    ) -> list[IngestReport]:
+        """Like :meth:`ingest`, from a source that is open already."""
+        if not dry_run:
+            self._refuse_read_only("ingest")
+        return [await self._ingestion.run(part, source, dry_run=dry_run, on_progress=on_progress)]
+
+    async def delete_registry_servers(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
+        """Delete registry servers from this database; workloads linked to them become autonomous (L4, L10)."""
+        if not dry_run:
+            self._refuse_read_only("delete registry servers")
+        return await self._deletion.registry_servers(names, dry_run=dry_run)
+
+    async def delete_workloads(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
+        """Delete workloads from this database; what the source still lists comes back (L10)."""
+        if not dry_run:
+            self._refuse_read_only("delete workloads")
+        return await self._deletion.workloads(names, dry_run=dry_run)
+
+    def _refuse_read_only(self, action: str) -> None:
+        if self.read_only:
+            raise ReadOnlyError(f"can't {action}: opened read-only", remedy="open it without --read-only")
+
+    # Keeping
+
+    async def check(self) -> CheckReport:
+        """Prove that the search tables agree with the core tables (S3)."""
+        return await check(self.store)
+
+    async def reindex(self) -> int:
+        """Make the search tables anew from the core tables; the number of rows indexed."""
+        self._refuse_read_only("reindex")
+        return await reindex(self.store)
+
+    async def doctor(self) -> CheckReport:
+        """What works here and what does not, each with its remedy."""
+        from mcp_optimizer.doctor import examine  # noqa: PLC0415 (it looks for ToolHive: imports as above)
+
+        return await examine(self.settings, self._embedder)
+
+    # Watching
+
+    def watch(self, interval: float = 0.5) -> AsyncIterator[list[ChangeView]]:
+        """Batches of changes as they are committed, by this process or another. Never ends by itself."""
+        return watch(self.store.database, interval=interval)
+
+    async def _catalogue(self) -> Catalogue:
+        """The stored state with its indexes, for making views."""
+        async with self.store.database.reading() as connection:
+            return Catalogue(
+                await self.store.state(connection),
+                await self.store.registry_tools.counts(connection),
+                await self.store.workload_tools.counts(connection),
+            )

@@ -1,0 +1,30 @@
+"""What every source offers, whatever it reads from."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from mcp_optimizer.domain.models import Catalog, WorkloadListing
+
+type OnProgress = Callable[[int, int], None]
+"""Called with (done, total) while workloads are asked for their tools."""
+
+
+class Source(Protocol):
+    """Somewhere a catalog, a listing of workloads, or both come from.
+
+    A source that can't be read at all raises :class:`~mcp_optimizer.errors.SourceError`; single items that can't be
+    used are in the value it returns, with the reason (B, C5).
+    """
+
+    @property
+    def label(self) -> str:
+        """The source in words that may be shown and stored: never a secret (S7)."""
+        ...
+
+    async def catalog(self) -> Catalog | None:
+        """The catalog; None when this source has none."""
+        ...
+
+    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+        """The workloads with their tools; None when this source has none."""
+        ...

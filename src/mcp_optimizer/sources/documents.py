@@ -1,0 +1,143 @@
+"""JSON documents from a file or a URL: bounded in size and time, every failure in words."""
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.errors import SourceError
+from mcp_optimizer.sources.json_values import label_of, parse_json, reason_of
+from mcp_optimizer.text import public_url
+
+_CHUNK: Final = 1024 * 1024
+_DOWNLOAD_PATIENCE: Final = 12
+"""A whole download may take this many times as long as one request may be silent."""
+
+
+def is_url(location: str) -> bool:
+    """Whether ``location`` is an http(s) URL and so no file."""
+    return location.lower().startswith(("http://", "https://"))
+
+
+def document_label(location: str) -> str:
+    """``location`` in words that may be shown and stored (S7)."""
+    return public_url(location) if is_url(location) else label_of(location)
+
+
+async def read_document(location: str, settings: Settings) -> object:
+    """The JSON document at a path or URL. Raises :class:`SourceError`.
+
+    Parsing happens in a thread: a document of tens of megabytes takes seconds, in which a UI must go on.
+    """
+    label = document_label(location)
+    if is_url(location):
+        data = await download(location, settings)
+    else:
+        data = await asyncio.to_thread(read_file, location, settings.max_document_bytes)
+    return await asyncio.to_thread(parse_json, data, label=label)
+
+
+def read_file(location: str, max_bytes: int) -> bytes:
+    """The bytes of the file at a path, at most ``max_bytes``; ``~`` is understood. Raises :class:`SourceError`."""
+    label = label_of(location)
+    path = Path(os.path.expanduser(location))  # noqa: PTH111 - unlike pathlib's, it leaves an unknown user alone
+    if not path.exists() and not path.is_symlink():
+        raise SourceError(f"there is no file {label}")
+    if path.is_dir():
+        raise SourceError(f"{label} is a directory; name a file in it")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(min(_CHUNK, max_bytes + 1 - size)):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > max_bytes:
+                    raise too_large(label, max_bytes)
+    except PermissionError:
+        raise SourceError(f"{label} can't be read: permission denied") from None
+    except OSError as error:
+        reason = "the name is too long" if error.errno == errno.ENAMETOOLONG else reason_of(error.strerror or error)
+        raise SourceError(f"{label} can't be read: {reason}") from None
+    return b"".join(chunks)
+
+
+async def download(url: str, settings: Settings) -> bytes:
+    """The body of an http(s) URL, at most ``max_document_bytes``; redirects are followed. Raises SourceError."""
+    timeout = settings.toolhive_timeout
+    label = public_url(url)
+    async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
+        return await fetch_bytes(
+            client, url, label=label, max_bytes=settings.max_document_bytes, seconds=timeout * _DOWNLOAD_PATIENCE
+        )
+
+
+async def fetch_bytes(client: httpx2.AsyncClient, url: str, *, label: str, max_bytes: int, seconds: float) -> bytes:
+    """The body of a successful answer to GET ``url``, read no further than ``max_bytes``, within ``seconds``.
+
+    Raises :class:`HttpStatusError` for another status than success, :class:`SourceError` for all else.
+    """
+    try:
+        async with asyncio.timeout(seconds), client.stream("GET", url) as response:
+            if not response.is_success:
+                raise HttpStatusError(label, response.status_code, await _start_of(response))
+            chunks: list[bytes] = []
+            size = 0
+            async for chunk in response.aiter_bytes():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > max_bytes:
+                    raise too_large(label, max_bytes)
+            return b"".join(chunks)
+    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
+        raise SourceError(f"{label} {why_failed(error, seconds)}") from None
+
+
+class HttpStatusError(SourceError):
+    """An answer whose status says that it failed. ``body`` is the start of the answer."""
+
+    def __init__(self, label: str, status: int, body: bytes) -> None:
+        super().__init__(f"{label} answered HTTP {status}")
+        self.status = status
+        self.body = body
+
+
+def too_large(label: str, max_bytes: int) -> SourceError:
+    """The error for what is larger than we are ready to read."""
+    return SourceError(
+        f"{label} is larger than {max_bytes:,} bytes", remedy="set MCP_OPTIMIZER_MAX_DOCUMENT_BYTES to allow it"
+    )
+
+
+_FAILURES: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
+    ((httpx2.ConnectTimeout,), "does not accept connections in time"),
+    ((TimeoutError, httpx2.TimeoutException), "did not answer within {seconds:g} s"),
+    ((httpx2.ConnectError,), "can't be reached: {error}"),
+    ((httpx2.RemoteProtocolError, httpx2.ReadError), "broke off before its answer was complete"),
+    ((httpx2.InvalidURL, httpx2.UnsupportedProtocol), "is not a URL that can be asked: {error}"),
+    ((httpx2.TooManyRedirects,), "redirects too often"),
+    ((httpx2.DecodingError,), "sent a body that can't be decompressed"),
+    ((Exception,), "can't be read: {error}"),
+)
+
+
+def why_failed(error: Exception, seconds: float) -> str:
+    """A failed request in words, without what may be secret: "refused the connection"."""
+    words = str(error)
+    if isinstance(error, httpx2.ConnectError) and ("refused" in words.lower() or "attempts failed" in words):
+        return "refused the connection"
+    reason = next(reason for types, reason in _FAILURES if isinstance(error, types))
+    return reason_of(reason.format(seconds=seconds, error=words or type(error).__name__))
+
+
+async def _start_of(response: httpx2.Response, limit: int = 4096) -> bytes:
+    start = b""
+    async for chunk in response.aiter_bytes():
+        start += chunk
+        if len(start) >= limit:
+            break
+    return start[:limit]

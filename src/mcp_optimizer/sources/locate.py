@@ -1,0 +1,113 @@
+"""What a person names as a source, made a :class:`~mcp_optimizer.sources.base.Source`."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.domain.models import Catalog, WorkloadListing
+from mcp_optimizer.errors import SourceError
+from mcp_optimizer.sources.base import OnProgress, Source
+from mcp_optimizer.sources.documents import document_label, is_url, read_document
+from mcp_optimizer.sources.mcp_tools import fetch_all
+from mcp_optimizer.sources.registry_documents import parse_catalog
+from mcp_optimizer.sources.snapshots import Snapshot, is_snapshot, parse_snapshot
+from mcp_optimizer.sources.toolhive import ToolHiveSource
+from mcp_optimizer.sources.toolhive_client import ToolHiveClient
+from mcp_optimizer.sources.toolhive_discovery import address_of
+
+
+def open_source(spec: str | None, settings: Settings, *, state_home: Path | None = None) -> Source:
+    """The source that ``spec`` names; nothing is read yet.
+
+    None or ``toolhive``: ToolHive, discovered. An http(s) URL: a registry document or snapshot there, or a ToolHive
+    whose base URL it is. ``unix://…``: a ToolHive at this socket. Else: a file, registry document or snapshot.
+    """
+    if spec is None or spec == "toolhive":
+        return ToolHiveSource(settings, state_home=state_home)
+    if spec.lower().startswith("unix://"):
+        return _toolhive_at(spec, settings)
+    return UrlSource(spec, settings) if is_url(spec) else DocumentSource(spec, settings)
+
+
+class DocumentSource:
+    """A file or URL that holds a registry document or a snapshot: its content tells which. Read at every call."""
+
+    def __init__(self, location: str, settings: Settings) -> None:
+        self._location = location
+        self._settings = settings
+
+    @property
+    def label(self) -> str:
+        """The path, or the URL without what may be secret."""
+        return document_label(self._location)
+
+    async def catalog(self) -> Catalog | None:
+        """The catalog; None when it is a snapshot without one. Raises :class:`SourceError`."""
+        return (await self._read()).catalog
+
+    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+        """The workloads; None when it is no snapshot, or one without them. Raises :class:`SourceError`.
+
+        Only running ones whose tools the snapshot does not give are asked for them.
+        """
+        listing = (await self._read()).listing
+        if listing is None:
+            return None
+        asked = await fetch_all(
+            listing.workloads,
+            timeout=self._settings.mcp_timeout,
+            max_tools=self._settings.max_tools_per_server,
+            concurrency=self._settings.mcp_concurrency,
+            on_progress=on_progress,
+        )
+        return listing.model_copy(update={"workloads": asked})
+
+    async def _read(self) -> Snapshot:
+        document = await read_document(self._location, self._settings)
+        try:
+            if is_snapshot(document):
+                return parse_snapshot(document, source=self.label)
+            return Snapshot(catalog=parse_catalog(document, source=self.label), listing=None)
+        except SourceError as error:
+            raise SourceError(f"{self.label}: {error.message}", remedy=error.remedy) from None
+
+
+class UrlSource:
+    """An http(s) URL: a document, or the base URL of a ToolHive. Which of the two is found out on first use."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._url = url
+        self._settings = settings
+        self._found: Source | None = None
+
+    @property
+    def label(self) -> str:
+        """The URL without what may be secret."""
+        return self._found.label if self._found else document_label(self._url)
+
+    async def catalog(self) -> Catalog | None:
+        """The catalog of what is there. Raises :class:`SourceError`."""
+        return await (await self._resolved()).catalog()
+
+    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+        """The workloads of what is there. Raises :class:`SourceError`."""
+        return await (await self._resolved()).workloads(on_progress)
+
+    async def _resolved(self) -> Source:
+        """A URL with a path is a document; one without is a ToolHive where one answers."""
+        if self._found is None:
+            has_path = urlsplit(address_of(self._url).base_url).path.strip("/") != ""
+            is_toolhive = not has_path and await self._toolhive_answers()
+            self._found = (
+                _toolhive_at(self._url, self._settings) if is_toolhive else DocumentSource(self._url, self._settings)
+            )
+        return self._found
+
+    async def _toolhive_answers(self) -> bool:
+        seconds = self._settings.toolhive_timeout
+        async with ToolHiveClient(address_of(self._url), seconds=seconds, max_bytes=64 * 1024) as client:
+            return await client.healthy() and await client.version() is not None
+
+
+def _toolhive_at(url: str, settings: Settings) -> ToolHiveSource:
+    return ToolHiveSource(settings.model_copy(update={"toolhive_url": url}))

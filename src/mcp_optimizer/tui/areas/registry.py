@@ -1,0 +1,86 @@
+"""Registry: the entries of the catalog."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual.content import Content
+
+from mcp_optimizer.domain.views import RegistryServerView
+from mcp_optimizer.tui.actions import Area
+from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.list_area import ListArea
+from mcp_optimizer.tui.areas.table_area import Reading
+from mcp_optimizer.tui.columns import Renderer
+from mcp_optimizer.tui.details.registry import registry_document
+from mcp_optimizer.tui.dialogs.delete import DeleteDialog
+from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.filtering import quoted
+from mcp_optimizer.tui.messages import Go, Say, Target
+from mcp_optimizer.tui.renderers.registry import registry_renderer
+from mcp_optimizer.tui.rows import Sort
+from mcp_optimizer.tui.tone import Tone
+
+
+class RegistryArea(ListArea[RegistryServerView]):
+    """All registry servers; who inherits from each."""
+
+    area = Area.REGISTRY
+    needs = (Resource.REGISTRY,)
+    labels: ClassVar[dict[str, str]] = {"jump": "Workloads", "explain": "Relations"}
+
+    def renderer(self) -> Renderer[RegistryServerView]:
+        """Registry servers."""
+        return registry_renderer(self.context.clock)
+
+    def first_sort(self) -> Sort:
+        """By name."""
+        return Sort("name")
+
+    def rows(self) -> Sequence[RegistryServerView]:
+        """All of them."""
+        return self.context.feed.registry or ()
+
+    def row_name(self, row: RegistryServerView) -> str:
+        """Its name."""
+        return row.name
+
+    def empty(self) -> Message:
+        """How to get a catalog."""
+        way = (
+            "The database is read-only."
+            if self.context.read_only
+            else "Press i to ingest the registry from ToolHive or a file."
+        )
+        return [("No registry servers yet.", Tone.STRONG), (way, Tone.PLAIN)]
+
+    def read_detail(self, row: RegistryServerView) -> Reading | None:
+        """Tools, tags, who inherits."""
+        service = self.context.service
+        return partial(service.registry_server, row.id or row.name) if service else None
+
+    def document(self, value: RegistryServerView, width: int) -> Content:
+        """The registry server."""
+        return registry_document(value, self.context.clock, width)
+
+    def do_jump(self) -> None:
+        """To the workloads that inherit from it."""
+        row = self.row
+        if row is None:
+            return
+        if row.workloads:
+            self.post_message(Go(Target(Area.WORKLOADS, None, f"server:={quoted(row.name)}")))
+        else:
+            self.post_message(Say(f"No workload inherits from {row.name}.", Tone.MUTED))
+
+    def do_explain(self) -> None:
+        """To its place among the relationships."""
+        if self.row is not None:
+            self.post_message(Go(Target(Area.RELATIONSHIPS, f"server:{self.row.name}", "")))
+
+    def do_delete(self) -> None:
+        """Ask, with what it means, and delete."""
+        names = tuple(row.id or row.name for row in self.table.selection)
+        service = self.context.service
+        if names and service is not None:
+            self.app.push_screen(DeleteDialog(self.context, service.delete_registry_servers, names))

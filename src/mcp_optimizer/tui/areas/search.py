@@ -1,0 +1,251 @@
+"""Search: the right tool for a task, and why it was found."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
+
+from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery
+from mcp_optimizer.tui import safe
+from mcp_optimizer.tui.actions import Area
+from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.table_area import Reading, TableArea
+from mcp_optimizer.tui.columns import Renderer
+from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.details.hit import hit_document
+from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.messages import Go, Target
+from mcp_optimizer.tui.renderers.hits import hit_renderer
+from mcp_optimizer.tui.tone import STYLES, Tone
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.footer import Hint
+from mcp_optimizer.tui.widgets.line_input import LineInput
+from mcp_optimizer.tui.widgets.table import Table
+
+_HINTS = (
+    Hint("↵", "to the results"),
+    Hint("esc", "leave"),
+    Hint("F2", "scope"),
+    Hint("F3", "status"),
+    Hint("F4", "group"),
+)
+_SCOPES = tuple(Scope)
+_STATUSES: tuple[str | None, ...] = ("running", None)
+
+
+class SearchArea(TableArea[SearchHit]):
+    """A query, its results, and the tool under the cursor."""
+
+    area = Area.SEARCH
+    needs = (Resource.OVERVIEW, Resource.GROUPS)
+    labels: ClassVar[dict[str, str]] = {"jump": "Server", "filter": "Query"}
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.query_filters = SearchQuery(text="")
+        self.hits: tuple[SearchHit, ...] | None = None
+        self.error: BaseException | None = None
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """The query, its filters, results, detail."""
+        with Horizontal(id="query"):
+            yield Static("›", classes="sign")
+            yield LineInput(
+                placeholder="what should a tool do?", hints=_HINTS, still=self.context.still, id="query-text"
+            )
+        yield Static(id="query-filters")
+        with Container(classes="split"):
+            with Vertical(classes="list"):
+                yield Table(self.renderer())
+                yield Static(id="tokens")
+            yield DetailPane()
+
+    def on_mount(self) -> None:
+        """Say what is searched."""
+        self._tell_filters()
+
+    @property
+    def field(self) -> LineInput:
+        """Where the query is typed."""
+        return self.query_one("#query-text", LineInput)
+
+    def renderer(self) -> Renderer[SearchHit]:
+        """Tools that were found."""
+        return hit_renderer()
+
+    def rows(self) -> Sequence[SearchHit]:
+        """What was found last."""
+        return self.hits or ()
+
+    def update(self) -> None:
+        """The catalog may have changed: search again."""
+        self._tell_filters()
+        self._say()
+        if self.field.value and self.context.service is not None:
+            self._start()
+
+    def take_focus(self) -> None:
+        """The query while there is none, then the results."""
+        (self.table if self.hits else self.field).focus()
+
+    def do_filter(self) -> None:
+        """Type another query."""
+        self.field.focus()
+
+    # Searching
+
+    @on(LineInput.Changed, "#query-text")
+    def _query_changed(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        if self.context.search_delay:
+            self._timer = self.set_timer(self.context.search_delay, self._start)
+        else:
+            self._start()
+
+    @on(LineInput.Left, "#query-text")
+    def _query_left(self) -> None:
+        self.table.focus()
+
+    def _start(self) -> None:
+        text = self.field.value.strip()
+        self.query_filters = self.query_filters.model_copy(update={"text": text})
+        service = self.context.service
+        if service is None:
+            return
+        if not text:
+            self.workers.cancel_group(self, "search")
+            self._found(None)
+            return
+        self.run_worker(
+            partial(service.search, self.query_filters), name=text, group="search", exclusive=True, exit_on_error=False
+        )
+        self._say()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what was found, or why nothing could be."""
+        if event.worker.group != "search" or event.worker.name != self.query_filters.text:
+            return
+        if event.state is WorkerState.SUCCESS:
+            self._found(tuple(event.worker.result or ()))
+        elif event.state is WorkerState.ERROR:
+            self._found(None, event.worker.error)
+
+    def _found(self, hits: tuple[SearchHit, ...] | None, error: BaseException | None = None) -> None:
+        self.hits, self.error = hits, error
+        self.table.put(hits or ())
+        self._say()
+
+    def _say(self) -> None:
+        self.table.say(self.empty())
+        self.query_one("#tokens", Static).update(self._tokens())
+
+    def empty(self) -> Message:
+        """Nothing asked, being asked, nothing found, or an error."""
+        if self.error is not None:
+            words, remedy = safe.error_words(self.error)
+            return [("✗ The search failed", Tone.BAD), (words, Tone.PLAIN), (remedy, Tone.ACCENT)]
+        if not self.query_filters.text:
+            return [
+                ("Type what a tool should do, or its name.", Tone.PLAIN),
+                ("Found by meaning and by words, both ranked; an exact name comes first.", Tone.MUTED),
+            ]
+        if self.hits is None:
+            return [("Searching …", Tone.MUTED)]
+        wider = "Only running workloads are searched: t widens that, o the scope." if self.query_filters.status else ""
+        return [("No tool was found.", Tone.PLAIN), (wider, Tone.MUTED)]
+
+    def _tokens(self) -> Content:
+        if not self.hits:
+            return Content("")
+        returned = sum(hit.tokens for hit in self.hits)
+        overview = self.context.feed.overview
+        whole = overview.workload_tokens if overview else 0
+        share = f" of {count(whole)} that all workload tools cost ({100 * returned / whole:.1f}%)" if whole else ""
+        return Content.styled(f" {len(self.hits)} tools, {count(returned)} tokens{share}", STYLES[Tone.MUTED])
+
+    # Filters
+
+    def do_scope(self) -> None:
+        """Workloads, registry, both."""
+        self._refilter(scope=_after(_SCOPES, self.query_filters.scope))
+
+    def do_status(self) -> None:
+        """Running workloads, any."""
+        self._refilter(status=_after(_STATUSES, self.query_filters.status))
+
+    def do_group(self) -> None:
+        """Any group, each group."""
+        self._refilter(group=_after((None, *self.context.feed.groups), self.query_filters.group))
+
+    def _refilter(self, **change: object) -> None:
+        self.query_filters = self.query_filters.model_copy(update=change)
+        self._tell_filters()
+        self._start()
+
+    def _tell_filters(self) -> None:
+        query = self.query_filters
+        scope = {Scope.WORKLOAD: "workloads", Scope.REGISTRY: "registry", Scope.ALL: "both"}[query.scope]
+        parts = [
+            ("scope", scope, "scope"),
+            ("status", query.status or "any", "status"),
+            ("group", query.group or "any", "group"),
+        ]
+        words = [self._filter_words(label, value, action) for label, value, action in parts]
+        self.query_one("#query-filters", Static).update(Content(" ") + Content("   ").join(words))
+
+    def _filter_words(self, label: str, value: str, action_id: str) -> Content:
+        action = self.context.keymap.named(action_id)
+        key = action.keys[0] if action and action.keys else ""
+        return Content.assemble((f"{key} ", "bold $text-accent"), (f"{label} ", STYLES[Tone.MUTED]), safe.line(value))
+
+    # Results
+
+    def read_detail(self, row: SearchHit) -> Reading | None:
+        """A hit knows everything already."""
+        return None
+
+    def document(self, value: SearchHit, width: int) -> Content:
+        """The tool and why it was found."""
+        return hit_document(value, width)
+
+    def target(self) -> Target:
+        """The query and the result under the cursor."""
+        row = self.row
+        return Target(self.area, self.row_name(row) if row else None, self.field.value)
+
+    def reveal(self, target: Target) -> None:
+        """Ask the query again unless it is what is shown."""
+        if target.filter_text is not None and target.filter_text != self.field.value:
+            self.field.value = target.filter_text
+        if target.row is not None:
+            self.table.move_to(target.row)
+
+    def do_jump(self) -> None:
+        """To the server of the tool."""
+        hit = self.row
+        if hit is not None:
+            area = Area.REGISTRY if hit.scope is Scope.REGISTRY else Area.WORKLOADS
+            self.post_message(Go(Target(area, hit.server)))
+
+    def do_explain(self) -> None:
+        """To why the tool's workload inherits from what it does."""
+        hit = self.row
+        if hit is not None:
+            what = "server" if hit.scope is Scope.REGISTRY else "workload"
+            self.post_message(Go(Target(Area.RELATIONSHIPS, f"{what}:{hit.server}", "")))
+
+
+def _after[V](values: Sequence[V], present: V) -> V:
+    """The value after the present one, round and round."""
+    place = values.index(present) + 1 if present in values else 0
+    return values[place % len(values)]

@@ -1,0 +1,187 @@
+"""A table with a detail beside it (under it when narrow) that is read when the cursor rests."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from textual import on
+from textual.content import Content
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
+
+from mcp_optimizer.domain.models import Value
+from mcp_optimizer.tui import safe
+from mcp_optimizer.tui.areas.base import AreaView, Message
+from mcp_optimizer.tui.columns import Renderer
+from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
+from mcp_optimizer.tui.dialogs.json import JsonDialog
+from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.table import Table
+
+type Reading = Callable[[], Coroutine[Any, Any, Value]]
+"""A call of the service that is not made before its worker starts."""
+
+
+class TableArea[R](AreaView):
+    """Rows of one resource, and one of them in detail."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._detail_timer: Timer | None = None
+        self._detail: tuple[str, Value] | None = None
+
+    # What an area of this kind says about itself
+
+    def renderer(self) -> Renderer[R]:
+        """How rows are shown."""
+        raise NotImplementedError
+
+    def rows(self) -> Sequence[R]:
+        """The rows there are."""
+        raise NotImplementedError
+
+    def empty(self) -> Message:
+        """What to say when there are no rows at all."""
+        raise NotImplementedError
+
+    def read_detail(self, row: R) -> Reading | None:
+        """Read what the row does not tell; None when it tells all."""
+        raise NotImplementedError
+
+    def document(self, value: Any, width: int) -> Content:
+        """The detail of a row, or of what was read for it."""
+        raise NotImplementedError
+
+    # Parts
+
+    @property
+    def table(self) -> Table[R]:
+        """The list."""
+        return self.query_one(Table)
+
+    @property
+    def pane(self) -> DetailPane:
+        """The detail."""
+        return self.query_one(DetailPane)
+
+    @property
+    def row(self) -> R | None:
+        """The row under the cursor."""
+        return self.table.rows.cursor_row
+
+    @property
+    def detail(self) -> Value | None:
+        """What was read for the row under the cursor, once it was."""
+        return self._detail[1] if self._detail and self._detail[0] == self.table.rows.cursor_key else None
+
+    @property
+    def subject(self) -> Value | None:
+        """What is copied, or shown as JSON."""
+        row = self.row
+        return self.detail or (row if isinstance(row, Value) else None)
+
+    def row_name(self, row: R) -> str:
+        """What a row is called in a target."""
+        return self.table.rows.renderer.key(row)
+
+    def take_focus(self) -> None:
+        """The list."""
+        self.table.focus()
+
+    # Events
+
+    @on(Table.Highlighted)
+    def _row_highlighted(self) -> None:
+        row = self.row
+        if row is None:
+            self._detail = None
+            self.pane.show(None, None)
+            return
+        key = self.table.rows.renderer.key(row)
+        if self._detail is None or self._detail[0] != key:
+            self._detail = None
+            self.pane.show(key, lambda width: self.document(row, width))
+        self._read_detail_soon()
+
+    @on(Table.Activated)
+    def _row_activated(self) -> None:
+        self.do_jump()
+
+    def _read_detail_soon(self) -> None:
+        if self._detail_timer is not None:
+            self._detail_timer.stop()
+        if self.context.detail_delay:
+            self._detail_timer = self.set_timer(self.context.detail_delay, self._start_reading)
+        else:
+            self._start_reading()
+
+    def _start_reading(self) -> None:
+        row = self.row
+        if row is None or self.context.service is None:
+            return
+        reading = self.read_detail(row)
+        if reading is not None:
+            key = self.table.rows.renderer.key(row)
+            self.run_worker(reading, name=key, group="detail", exclusive=True, exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show a detail that has been read, or why it could not be."""
+        worker = event.worker
+        if worker.group != "detail" or worker.name != self.table.rows.cursor_key:
+            return
+        if event.state is WorkerState.SUCCESS and worker.result is not None:
+            value: Value = worker.result
+            self._detail = (worker.name, value)
+            self.pane.show(worker.name, lambda width: self.document(value, width))
+        elif event.state is WorkerState.ERROR:
+            words, remedy = safe.error_words(worker.error)
+            said = safe.joined((safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT)), "\n")
+            self.pane.show(worker.name, lambda _: said)
+
+    # Actions
+
+    def do_jump(self) -> None:
+        """Follow the relation of the row."""
+
+    def do_sort(self) -> None:
+        """Sort by the next column."""
+        self.table.do_sort()
+
+    def do_sort_reverse(self) -> None:
+        """Turn the order round."""
+        self.table.do_sort_reverse()
+
+    def do_mark(self) -> None:
+        """Mark the row."""
+        self.table.do_mark()
+
+    def do_mark_all(self) -> None:
+        """Mark all rows, or none."""
+        self.table.do_mark_all()
+
+    def do_detail(self) -> None:
+        """The detail alone, or beside the list again."""
+        alone = not self.has_class("-detail-alone")
+        self.set_class(alone, "-detail-alone")
+        (self.pane if alone else self.table).focus()
+
+    def do_json(self) -> None:
+        """The whole row, as far as it is known."""
+        if self.subject is not None:
+            self.app.push_screen(JsonDialog(self.context, self.subject.model_dump(mode="json")))
+
+    def do_copy(self) -> None:
+        """Choose what to copy."""
+        if self.subject is not None:
+            self.app.push_screen(CopyDialog(self.context, self.subject.model_dump(mode="json")))
+
+    def close(self) -> bool:
+        """Leave the detail for the list; False when nobody is in it."""
+        if self.has_class("-detail-alone"):
+            self.do_detail()
+        elif self.pane.has_focus:
+            self.table.focus()
+        else:
+            return False
+        return True

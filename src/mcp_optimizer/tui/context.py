@@ -1,0 +1,37 @@
+"""What every area and dialog is given: service, clock, keys and timing. Nothing of it is global."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mcp_optimizer.tui.actions import Keymap
+from mcp_optimizer.tui.ages import Clock, system_clock
+from mcp_optimizer.tui.feed import Feed
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
+
+
+@dataclass
+class Context:
+    """The surroundings of the screens."""
+
+    feed: Feed
+    keymap: Keymap
+    read_only: bool = False
+    service: "DataService | None" = None
+    """Set once the service is open; the screens are there before it is."""
+    clock: Clock = system_clock
+    stopwatch: Callable[[], float] = monotonic
+    """Seconds, for rates."""
+    detail_delay: float = 0.06
+    """Seconds the cursor rests before a detail is read."""
+    search_delay: float = 0.15
+    """Seconds without a key before a search starts."""
+    still: bool = False
+    """Nothing moves by itself: no blinking, no animation."""
+    opening_error: BaseException | None = None
+    """Why the service could not be opened."""
+    watching: bool = True
+    """Whether changes are seen as they are made."""

@@ -1,0 +1,1 @@
+"""Details of one thing as a document of lines, made for a width. No widgets here."""

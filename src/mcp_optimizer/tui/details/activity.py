@@ -1,0 +1,36 @@
+"""One entry of the activity lists in full."""
+
+from textual.content import Content
+
+from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
+from mcp_optimizer.tui.ages import Clock, age, duration
+from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
+from mcp_optimizer.tui.tone import Tone
+
+
+def entry_document(entry: RunView | ProblemView | ChangeView, clock: Clock, width: int) -> Content:
+    """A run, a problem or a change."""
+    page = Document(width)
+    if isinstance(entry, RunView):
+        cell = outcome_cell(entry.outcome)
+        page.title(f"Ingestion of {entry.what}", (cell.text, cell.tone))
+        page.field("source", entry.source)
+        page.field("started", f"{entry.started_at}, {age(entry.started_at, clock)} ago")
+        page.field("took", duration(entry.seconds))
+        page.field("error", entry.error or "", Tone.BAD)
+        page.field("result", entry.summary)
+    elif isinstance(entry, ProblemView):
+        cell = problem_cell(entry.problem)
+        page.title(entry.name, (cell.text, cell.tone), ("" if entry.open else "settled", Tone.GOOD))
+        page.field("of", entry.entity)
+        page.field("reason", entry.reason)
+        page.field("since", f"{entry.since}, {age(entry.since, clock)} ago")
+    else:
+        page.title(entry.name, (entry.operation, Tone.ACCENT))
+        page.field("of", entry.entity)
+        page.field("at", f"{entry.at}, {age(entry.at, clock)} ago")
+        page.field("cause", entry.cause)
+        page.field("detail", entry.detail)
+        page.field("number", str(entry.sequence), Tone.MUTED)
+    return page.content

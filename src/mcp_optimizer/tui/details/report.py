@@ -1,0 +1,87 @@
+"""Reports of ingestions and deletions as documents."""
+
+from collections.abc import Iterable, Sequence
+
+from textual.content import Content
+
+from mcp_optimizer.domain.models import ItemProblem
+from mcp_optimizer.domain.reports import DeletionReport, IngestReport, RegistryReport, WorkloadReport
+from mcp_optimizer.tui.ages import count, duration
+from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.tone import Tone
+
+_MANY = 50
+"""Of a list longer than this the rest is only counted."""
+
+
+def ingest_document(reports: Sequence[IngestReport], width: int) -> Content:
+    """What ingestions did, or in a dry run would do."""
+    page = Document(width)
+    for report in reports:
+        page.blank()
+        state = ("! some items need a look", Tone.WARN) if report.partial else ("✓ all well", Tone.GOOD)
+        page.title("Dry run: nothing was written" if report.dry_run else "Ingested", state)
+        page.field("source", report.source)
+        page.field("took", duration(report.seconds))
+        page.field("embedded", f"{count(report.embedded_texts)} texts")
+        if report.registry is not None:
+            _registry(page, report.registry)
+        if report.workloads is not None:
+            _workloads(page, report.workloads)
+    return page.content
+
+
+def deletion_document(report: DeletionReport, width: int) -> Content:
+    """What a deletion would do, before anyone agrees to it."""
+    page = Document(width)
+    noun = "registry server" if report.entity == "registry" else "workload"
+    page.add((f"{_plural(len(report.deleted), noun)} will be deleted", Tone.BAD))
+    _names(page, report.deleted)
+    page.blank()
+    page.field("tools", f"{count(report.tools)} go along")
+    if report.unlinked:
+        page.field("links", f"{_plural(len(report.unlinked), 'workload')} will become autonomous", Tone.WARN)
+        _names(page, report.unlinked)
+    page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
+    page.blank()
+    page.paragraph(
+        "Only this database changes. What its source still lists comes back with the next ingestion.", Tone.MUTED
+    )
+    return page.content
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def _registry(page: Document, report: RegistryReport) -> None:
+    page.heading("REGISTRY", "" if report.complete else "not read whole, so nothing was removed")
+    names = ("added", "updated", "renamed", "retagged", "removed", "unchanged")
+    _counts(page, ((name, getattr(report, name)) for name in names))
+    for duplicate in report.duplicates[:_MANY]:
+        page.field("! duplicate", f"{duplicate.identity}: {', '.join(duplicate.names)}", Tone.WARN)
+    _problems(page, "– skipped", report.skipped, Tone.WARN)
+
+
+def _workloads(page: Document, report: WorkloadReport) -> None:
+    page.heading("WORKLOADS", "" if report.complete else "not listed whole, so nothing was removed")
+    _counts(page, ((name, getattr(report, name)) for name in ("added", "updated", "removed", "unchanged")))
+    page.field("now", f"{count(report.linked)} linked, {count(report.autonomous)} autonomous")
+    _problems(page, "✗ rejected", report.rejected, Tone.BAD)
+    _problems(page, "✗ failed", report.failed, Tone.BAD)
+
+
+def _counts(page: Document, counts: Iterable[tuple[str, int]]) -> None:
+    page.paragraph(", ".join(f"{count(number)} {name}" for name, number in counts if number) or "nothing listed")
+
+
+def _problems(page: Document, label: str, problems: Sequence[ItemProblem], tone: Tone) -> None:
+    for problem in problems[:_MANY]:
+        page.field(label, f"{problem.name}: {problem.reason}", tone)
+    if len(problems) > _MANY:
+        page.field(label, f"and {count(len(problems) - _MANY)} more; Activity lists them all")
+
+
+def _names(page: Document, names: Sequence[str]) -> None:
+    more = f" and {count(len(names) - 12)} more" if len(names) > 12 else ""
+    page.paragraph(", ".join(names[:12]) + more, Tone.STRONG, indent=2)

@@ -1,0 +1,65 @@
+"""A workload in detail."""
+
+from textual.content import Content
+
+from mcp_optimizer.domain.views import DescriptionSource, ToolDifference, WorkloadDetail, WorkloadView
+from mcp_optimizer.tui.ages import Clock, age, count
+from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, status_cell
+from mcp_optimizer.tui.tone import Tone
+
+_NOT_IN_CATALOG = "not in catalog"
+
+
+def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Content:
+    """Relation and where its description comes from first, then status, evidence and tools."""
+    page = Document(width)
+    relation, status = relation_cell(relation_word(workload)), status_cell(workload.status)
+    page.title(workload.name, (relation.text, relation.tone), (status.text, status.tone))
+    if workload.problem:
+        page.field("problem", workload.problem, Tone.BAD)
+    page.field("status", workload.status_reason or "", Tone.WARN)
+    page.field(
+        "inherits from", workload.registry_server or "nothing", Tone.GOOD if workload.registry_server else Tone.MUTED
+    )
+    page.field("linkable to", workload.linkable_to or "", Tone.ACCENT)
+    page.field("identity", workload.identity or "unknown")
+    detail = workload if isinstance(workload, WorkloadDetail) else None
+    if detail and detail.canonical_identity not in {workload.identity, ""}:
+        page.field("compared as", detail.canonical_identity, Tone.MUTED)
+    if workload.drift is not None:
+        page.heading("DRIFT", "it runs something else than the catalog names")
+        page.difference(workload.drift.running, workload.drift.catalog)
+    source = "the registry server's" if workload.description_source is DescriptionSource.REGISTRY else "its own"
+    page.heading("DESCRIPTION", source)
+    page.paragraph(workload.description or "none", Tone.PLAIN if workload.description else Tone.MUTED)
+    page.blank()
+    page.field("context name", workload.context_name)
+    page.field("kind", f"{workload.kind}, {workload.transport}" if workload.transport else workload.kind)
+    page.field("endpoint", workload.endpoint or "")
+    page.field("group", workload.group)
+    if updated := age(workload.updated_at, clock):
+        page.field("updated", f"{updated} ago")
+    if detail:
+        _of_detail(page, detail)
+    return page.content
+
+
+def _of_detail(page: Document, workload: WorkloadDetail) -> None:
+    page.field("recorded as", workload.evidence.recorded_registry_server or "", Tone.MUTED)
+    page.field("image label", workload.evidence.image_label or "", Tone.MUTED)
+    if workload.virtual_mcp:
+        page.field("virtual MCP", "yes")
+    difference = workload.tool_difference
+    page.tools(workload.tool_list, marks=dict.fromkeys(difference.only_live, _NOT_IN_CATALOG) if difference else None)
+    if difference:
+        _catalog_tools(page, difference)
+
+
+def _catalog_tools(page: Document, difference: ToolDifference) -> None:
+    live, both, catalog = len(difference.only_live), len(difference.both), len(difference.only_catalog)
+    page.heading(
+        "LIVE AGAINST CATALOG", f"{count(both)} in both, {count(live)} only live, {count(catalog)} only in catalog"
+    )
+    page.field("only live", ", ".join(difference.only_live), Tone.WARN)
+    page.field("only catalog", ", ".join(difference.only_catalog), Tone.WARN)

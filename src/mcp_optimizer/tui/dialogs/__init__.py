@@ -1,0 +1,1 @@
+"""Dialogs: they take the keys until they are closed with ``esc``."""

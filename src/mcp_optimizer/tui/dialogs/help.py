@@ -1,0 +1,74 @@
+"""Help for an area, made from the list of actions."""
+
+from itertools import groupby
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from mcp_optimizer.tui.actions import Action, Area, Keymap, key_words
+from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.dialogs.base import Dialog
+from mcp_optimizer.tui.tone import STYLES, Tone
+
+_KEYS = 9
+_COLUMN = 37
+
+
+class HelpDialog(Dialog[None]):
+    """Every key that does something here."""
+
+    def __init__(self, context: Context, area: Area) -> None:
+        super().__init__(context)
+        self.area = area
+        self.heading = f"{area.label}: keys"
+
+    def body(self) -> ComposeResult:
+        """Two columns."""
+        with VerticalScroll(classes="scroll"):
+            yield Static(help_content(self.context.keymap, self.area))
+
+    def do_help(self) -> None:
+        """The key that opened it closes it too."""
+        self.dismiss(None)
+
+    def do_quit(self) -> None:
+        """``q`` closes the help, not the program."""
+        self.dismiss(None)
+
+
+def help_content(keymap: Keymap, area: Area) -> Content:
+    """Sections of keys in two columns of about the same height, and the filter language."""
+    actions = [action for action in keymap.in_area(area) if action.id != "area"]
+    blocks = [_block(name, list(group)) for name, group in groupby(actions, key=lambda action: action.section)]
+    left: list[Content] = [_head("Areas"), _line(f"1–{len(Area)}", "Go to an area")]
+    right: list[Content] = []
+    for block in blocks:
+        (left if len(left) <= len(right) else right).extend(block)
+    rows = []
+    for place in range(max(len(left), len(right))):
+        one = left[place] if place < len(left) else Content("")
+        two = right[place] if place < len(right) else Content("")
+        rows.append(Content.assemble(one, " " * max(_COLUMN - one.cell_length, 1), two))
+    rows.append(
+        Content.assemble(
+            ("Filter  ", STYLES[Tone.ACCENT]), ("word word  !not  ~fuzzy  field:value  field:=exactly", "")
+        )
+    )
+    return Content("\n").join(rows)
+
+
+def _block(name: str, actions: list[Action]) -> list[Content]:
+    return [
+        _head(name),
+        *(_line(" ".join(key_words(key) for key in action.keys[:2]), action.help) for action in actions),
+    ]
+
+
+def _head(name: str) -> Content:
+    return Content.styled(name, STYLES[Tone.ACCENT])
+
+
+def _line(keys: str, words: str) -> Content:
+    return Content.assemble((keys.ljust(_KEYS), "bold"), words)

@@ -1,0 +1,181 @@
+"""Relationships as an outline of lines, only those that are open. Pure: nothing is built for what is closed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mcp_optimizer.domain.models import Relation
+from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
+from mcp_optimizer.tui.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.filtering import Filter
+from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, status_cell
+from mcp_optimizer.tui.tone import Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the outline: a group, a registry server or a workload, known by where it stands."""
+
+    key: str
+    label: str
+    depth: int
+    children: int = 0
+    open: bool = False
+    server: RegistryServerView | None = None
+    workload: WorkloadView | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group at the top of the outline."""
+
+    id: str
+    label: str
+    hint: str
+    workloads: tuple[WorkloadView, ...] = ()
+    servers: tuple[RegistryServerView, ...] = ()
+
+
+@dataclass(frozen=True)
+class Relationships:
+    """Registry servers and workloads, put into groups once per refresh."""
+
+    groups: tuple[Group, ...]
+    by_server: dict[str, list[WorkloadView]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, servers: Sequence[RegistryServerView], workloads: Sequence[WorkloadView]) -> "Relationships":
+        """What inherits from what, and what from nothing."""
+        by_server: dict[str, list[WorkloadView]] = defaultdict(list)
+        by_word: dict[str, list[WorkloadView]] = defaultdict(list)
+        for workload in workloads:
+            by_word[relation_word(workload)].append(workload)
+            if workload.relation is Relation.LINKED and workload.registry_server is not None:
+                by_server[workload.registry_server].append(workload)
+        groups = (
+            _group("rejected", "Rejected", "the catalog names the identity several times", by_word["rejected"]),
+            _group("drifted", "Drifted", "linked, but running something else", by_word["drifted"]),
+            _group("linkable", "Linkable", "autonomous; the catalog has the identity now", by_word["linkable"]),
+            _group("autonomous", "Autonomous", "no registry server has the identity", by_word["autonomous"]),
+            _servers("linked", "Registry servers with workloads", "", (s for s in servers if s.name in by_server)),
+            _servers("duplicates", "Duplicates", "one identity, several names", (s for s in servers if s.duplicates)),
+            _servers(
+                "unused", "Registry servers without workloads", "", (s for s in servers if s.name not in by_server)
+            ),
+        )
+        return cls(tuple(group for group in groups if group.workloads or group.servers), dict(by_server))
+
+    def place(self, name: str, *, workload: bool) -> tuple[str, ...] | None:
+        """Keys of the lines from the top to a workload or registry server, where it is most at home."""
+        for group in self.groups:
+            for server in group.servers:
+                if group.id != "duplicates" and not workload and server.name == name:
+                    return (group.id, f"{group.id}/{name}")
+                if workload and any(w.name == name for w in self.by_server.get(server.name, ())):
+                    return (group.id, f"{group.id}/{server.name}", f"{group.id}/{server.name}/{name}")
+        for group in self.groups:
+            if workload and any(w.name == name for w in group.workloads):
+                return (group.id, f"{group.id}/{name}")
+        return None
+
+    def lines(self, opened: set[str], wanted: Filter, renderer: Renderer[WorkloadView]) -> list[Line]:
+        """The lines to show: those under open ones, or with a filter all that answer it and what they stand under."""
+        return [line for group in self.groups for line in self._group_lines(group, opened, wanted, renderer)]
+
+    def _group_lines(
+        self, group: Group, opened: set[str], wanted: Filter, renderer: Renderer[WorkloadView]
+    ) -> Iterator[Line]:
+        children = len(group.workloads) + len(group.servers)
+        is_open = bool(wanted) or group.id in opened
+        head = Line(group.id, group.label, 0, children, is_open, hint=group.hint)
+        if not is_open:
+            yield head
+            return
+        under = [
+            *(
+                Line(f"{group.id}/{workload.name}", workload.name, 1, workload=workload)
+                for workload in group.workloads
+                if _answers(workload, wanted, renderer)
+            ),
+            *(line for server in group.servers for line in self._server_lines(group, server, opened, wanted, renderer)),
+        ]
+        if under or not wanted:
+            yield head
+            yield from under
+
+    def _server_lines(
+        self,
+        group: Group,
+        server: RegistryServerView,
+        opened: set[str],
+        wanted: Filter,
+        renderer: Renderer[WorkloadView],
+    ) -> Iterator[Line]:
+        key = f"{group.id}/{server.name}"
+        linked = self.by_server.get(server.name, [])
+        itself = not wanted or wanted.passes(f"{server.name}\n{server.identity}".casefold(), lambda _: "")
+        under = [w for w in linked if itself or _answers(w, wanted, renderer)]
+        if not (itself or under):
+            return
+        is_open = bool(wanted and under) or key in opened
+        yield Line(key, server.name, 1, len(linked), is_open, server=server)
+        if is_open:
+            for workload in under:
+                yield Line(f"{key}/{workload.name}", workload.name, 2, workload=workload)
+
+
+def _answers(workload: WorkloadView, wanted: Filter, renderer: Renderer[WorkloadView]) -> bool:
+    if not wanted:
+        return True
+    return wanted.passes(renderer.haystack(workload), lambda name: renderer.field_text(workload, name).casefold())
+
+
+def _group(group_id: str, label: str, hint: str, workloads: Iterable[WorkloadView]) -> Group:
+    return Group(group_id, label, hint, workloads=tuple(workloads))
+
+
+def _servers(group_id: str, label: str, hint: str, servers: Iterable[RegistryServerView]) -> Group:
+    return Group(group_id, label, hint, servers=tuple(servers))
+
+
+def opened_at_first(relationships: Relationships, limit: int = 200) -> set[str]:
+    """What is open before a person has opened anything: all but the long and the dull."""
+    opened = {group.id for group in relationships.groups if group.id != "unused"}
+    if sum(len(workloads) for workloads in relationships.by_server.values()) <= limit:
+        opened |= {f"linked/{name}" for name in relationships.by_server}
+    return opened
+
+
+def outline_renderer() -> Renderer[Line]:
+    """Columns of the outline."""
+    return Renderer(
+        name="relationships",
+        columns=(
+            Column("label", "Relationship", _label, 0, 60, fill=1, minimum=20),
+            Column("state", "Relation", _state, 1, 14),
+            Column("status", "Status", _status, 2, 13),
+        ),
+        key=lambda line: line.key,
+    )
+
+
+def _label(line: Line) -> Cell:
+    arrow = ("▾ " if line.open else "▸ ") if line.children else "  "
+    if line.depth == 0:
+        return Cell(f"{arrow}{line.label} ({line.children})", Tone.STRONG)
+    return Cell(f"{'  ' * line.depth}{arrow}{line.label}", Tone.PLAIN if line.workload else Tone.ACCENT)
+
+
+def _state(line: Line) -> Cell:
+    if line.workload is not None:
+        return relation_cell(relation_word(line.workload))
+    if line.server is not None and line.server.duplicates:
+        return Cell(f"! {1 + len(line.server.duplicates)} names", Tone.WARN)
+    if line.server is not None and line.children:
+        return Cell(f"{line.children} linked", Tone.MUTED)
+    return Cell("")
+
+
+def _status(line: Line) -> Cell:
+    return status_cell(line.workload.status) if line.workload else Cell("")

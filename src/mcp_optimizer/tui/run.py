@@ -1,0 +1,26 @@
+"""The way in for the command line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mcp_optimizer.tui.app import OptimizerApp
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
+
+
+def run(
+    service_factory: "Callable[[], DataService]",
+    *,
+    read_only: bool = False,
+    theme: str | None = None,
+    keys: Mapping[str, Sequence[str] | str] | None = None,
+) -> int:
+    """Run the terminal UI until it is left; the exit code. ``keys`` maps action ids to the keys they get instead.
+
+    ``service_factory`` makes a service that is not open yet: it is opened inside the loop of the app. For read-only use
+    it must make a read-only service; ``read_only`` takes the dangerous actions away. Raises KeyClashError.
+    """
+    app = OptimizerApp(service_factory, read_only=read_only, theme=theme, keys=keys)
+    app.run()
+    return app.return_code or 0

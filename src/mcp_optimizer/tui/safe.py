@@ -1,0 +1,38 @@
+"""The way of every text from outside onto the screen: sanitised, and never read as markup."""
+
+from collections.abc import Iterable
+
+from textual.content import Content
+
+from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.text import one_line, printable, public_message
+from mcp_optimizer.tui.tone import STYLES, Tone
+
+
+def line(text: str, tone: Tone = Tone.PLAIN) -> Content:
+    """``text`` as one printable line."""
+    return Content.styled(one_line(text), STYLES[tone])
+
+
+def paragraph(text: str, tone: Tone = Tone.PLAIN) -> Content:
+    """``text`` with its line ends kept."""
+    return Content.styled(printable(text), STYLES[tone])
+
+
+def joined(parts: Iterable[Content], separator: str = "") -> Content:
+    """``parts`` side by side."""
+    return Content(separator).join(parts)
+
+
+def error_words(error: BaseException | None) -> tuple[str, str]:
+    """What went wrong and what to do about it, each as one line. The second may be empty."""
+    if isinstance(error, OptimizerError):
+        return public_message(error.message), public_message(error.remedy or "")
+    if error is None:
+        return "unknown error", ""
+    return public_message(f"{type(error).__name__}: {error}".rstrip(": ")), ""
+
+
+def error_line(error: BaseException | None) -> str:
+    """The same in one line."""
+    return " – ".join(words for words in error_words(error) if words)

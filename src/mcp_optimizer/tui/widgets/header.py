@@ -1,0 +1,90 @@
+"""The one line at the top: program, areas with their counts, and the state of things."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.style import Style
+
+from mcp_optimizer.text import one_line, shorten
+from mcp_optimizer.tui.actions import Area
+from mcp_optimizer.tui.ages import short_count
+from mcp_optimizer.tui.widgets.clickable import Clickable
+
+
+@dataclass(frozen=True)
+class HeaderState:
+    """Everything the header shows."""
+
+    area: Area = Area.OVERVIEW
+    counts: tuple[tuple[Area, int], ...] = ()
+    database: str = ""
+    read_only: bool = False
+    stale: bool = False
+
+
+_SHORT = {Area.RELATIONSHIPS: "Relations"}
+_MIDDLE = {Area.REGISTRY: "Reg", Area.WORKLOADS: "Work", Area.RELATIONSHIPS: "Relations"}
+_SHORTEST = {
+    Area.REGISTRY: "Reg",
+    Area.WORKLOADS: "Work",
+    Area.RELATIONSHIPS: "Rel",
+    Area.OVERVIEW: "Over",
+    Area.ACTIVITY: "Act",
+}
+
+
+class Header(Clickable):
+    """Says as much as there is room for, and never more."""
+
+    state: reactive[HeaderState] = reactive(HeaderState())
+
+    def render(self) -> Content:
+        """The richest of the variants that fits."""
+        width = self.size.width
+        content = Content("")
+        for content in self._variants():
+            if content.cell_length <= width:
+                break
+        return content
+
+    def _variants(self) -> Iterator[Content]:
+        yield self._line({}, program=True, counts=True, database=True)
+        yield self._line({}, program=True, counts=True)
+        yield self._line(_SHORT, program=True, counts=True)
+        yield self._line(_SHORT, counts=True)
+        yield self._line(_MIDDLE, counts=True)
+        yield self._line(_MIDDLE)
+        yield self._line(_SHORTEST)
+
+    def _line(
+        self, names: dict[Area, str], *, program: bool = False, counts: bool = False, database: bool = False
+    ) -> Content:
+        state = self.state
+        numbers = dict(state.counts) if counts else {}
+        left = Content.assemble((" mcp-optimizer ", "bold $text-accent"), " ") if program else Content("")
+        tabs = Content("").join(self._tab(area, names.get(area, area.label), numbers.get(area)) for area in Area)
+        right = self._state(database=database)
+        room = self.size.width - left.cell_length - tabs.cell_length - right.cell_length
+        return Content.assemble(left, tabs, " " * max(room, 0 if not right else 1), right)
+
+    def _tab(self, area: Area, name: str, number: int | None) -> Content:
+        click = Style.from_meta({"perform": f"area.{area.value}"})
+        active = area is self.state.area
+        text = f" {area.number} {name}" + (f" {short_count(number)}" if number is not None else "") + " "
+        base = "bold reverse" if active else ""
+        content = Content.styled(text, base) if active else Content.assemble((text[:3], "$text-accent"), text[3:])
+        return content.stylize(click)
+
+    def _state(self, *, database: bool) -> Content:
+        parts: list[tuple[str, str]] = []
+        if database and self.state.database:
+            name = one_line(self.state.database)
+            name = "…" + name[-27:] if len(name) > 28 else name
+            parts.append((f" {shorten(name, 28)} ", "$foreground-muted"))
+        if self.state.stale:
+            parts.append((" ! STALE", "bold $text-warning"))
+        if self.state.read_only:
+            parts.append((" READ-ONLY", "bold $text-accent"))
+        return Content.assemble(*parts)

@@ -1,0 +1,216 @@
+"""Bringing databases up to date: in one transaction, never touching what is not ours, and from an installed wheel."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.db import upgrade as upgrading
+from mcp_optimizer.db.engine import Database
+from mcp_optimizer.db.sqlite_driver import sqlite_module
+from mcp_optimizer.db.upgrade import HEAD, migrations_directory, upgrade
+from mcp_optimizer.errors import ModelMismatchError, StoreError
+from mcp_optimizer.service import DataService
+from tests.conftest import USER_ENVIRONMENT, OpenService
+from tests.support.builders import catalog, entry, listing, workload
+from tests.support.database import damage, dump, raw_connection, rows, value
+from tests.support.embedders import FakeEmbedder
+from tests.support.services import ingest
+
+PROJECT = Path(__file__).parents[2]
+
+
+def schema(path: Path) -> list[tuple[str, ...]]:
+    """Every statement that made the database."""
+    return rows(path, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+
+
+async def opened(settings: Settings, embedder: FakeEmbedder | None = None) -> None:
+    """Open and close a service."""
+    async with DataService(settings, embedder=embedder or FakeEmbedder()):
+        pass
+
+
+@pytest.fixture
+def two_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program's migrations with a second revision; its file is returned, to be filled in."""
+    directory = tmp_path / "migrations"
+    shutil.copytree(migrations_directory(), directory, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(upgrading, "migrations_directory", lambda: directory)
+    monkeypatch.setattr(upgrading, "HEAD", "test")
+    return directory / "versions" / "test_second.py"
+
+
+REVISION = f"""
+from alembic import op
+revision = "test"
+down_revision = "{HEAD}"
+
+def upgrade():
+    op.execute("CREATE TABLE second (a TEXT)")
+    op.execute("UPDATE mcpservers_registry SET title = 'changed'")
+    op.execute("DROP TABLE workload_tool_fts")
+"""
+
+
+def test_head_is_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_upgrading_twice_changes_nothing(settings: Settings, database_path: Path) -> None:
+    database = Database(settings.database_url())
+    await database.open()
+    try:
+        assert await upgrade(database, FakeEmbedder()) == [f"upgraded from an empty database to {HEAD}"]
+        before = (schema(database_path), dump(database_path))
+        assert await upgrade(database, FakeEmbedder()) == []
+        assert (schema(database_path), dump(database_path)) == before
+    finally:
+        await database.close()
+
+
+async def test_reindexing_gives_the_schema_that_migrating_gives(service: DataService, database_path: Path) -> None:
+    migrated = schema(database_path)
+    await service.reindex()
+    assert schema(database_path) == migrated
+
+
+async def test_a_revision_keeps_what_is_stored(
+    settings: Settings, database_path: Path, two_revisions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrading, "HEAD", HEAD)
+        async with DataService(settings, embedder=FakeEmbedder()) as service:
+            await ingest(service, catalog(entry("alpha", "example.org/alpha:1", ["ping"])))
+    two_revisions.write_text(REVISION.replace("DROP TABLE workload_tool_fts", "SELECT 1"))
+    await opened(settings)
+    assert rows(database_path, "SELECT name, title FROM mcpservers_registry") == [("alpha", "changed")]
+    assert value(database_path, "SELECT version_num FROM alembic_version") == "test"
+
+
+async def test_a_failing_revision_leaves_the_database_as_it_was(
+    settings: Settings, database_path: Path, two_revisions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrading, "HEAD", HEAD)
+        async with DataService(settings, embedder=FakeEmbedder()) as service:
+            await ingest(service, catalog(entry("alpha", "example.org/alpha:1", ["ping"])))
+    before = (schema(database_path), dump(database_path))
+    two_revisions.write_text(REVISION + '    op.execute("INSERT INTO nowhere VALUES (1)")\n')
+    with pytest.raises(StoreError, match="nowhere"):
+        await opened(settings)
+    assert (schema(database_path), dump(database_path)) == before
+
+
+async def test_a_newer_database_is_refused_and_not_touched(settings: Settings, database_path: Path) -> None:
+    await opened(settings)
+    damage(database_path, "UPDATE alembic_version SET version_num = '9999'")
+    before = (schema(database_path), dump(database_path))
+    with pytest.raises(StoreError, match="9999") as caught:
+        await opened(settings)
+    assert caught.value.remedy
+    assert "newer" in caught.value.message
+    assert (schema(database_path), dump(database_path)) == before
+
+
+async def test_a_database_of_another_program_is_refused_and_not_touched(
+    settings: Settings, database_path: Path
+) -> None:
+    database_path.parent.mkdir()
+    connection = sqlite_module().connect(str(database_path))
+    connection.execute("CREATE TABLE accounts (id INTEGER)")
+    connection.commit()
+    connection.close()
+    before = database_path.read_bytes()
+    with pytest.raises(StoreError, match="another program") as caught:
+        await opened(settings)
+    assert caught.value.remedy
+    assert database_path.read_bytes() == before, "not even its journal mode"
+    assert [path.name for path in database_path.parent.iterdir()] == [database_path.name]
+
+
+async def test_e3_another_model_is_a_clear_error(settings: Settings, database_path: Path) -> None:
+    await opened(settings, FakeEmbedder(model="test/one"))
+    before = (schema(database_path), dump(database_path))
+    with pytest.raises(ModelMismatchError) as caught:
+        await opened(settings, FakeEmbedder(model="test/two"))
+    assert "test/one" in caught.value.message
+    assert "test/two" in caught.value.message
+    assert caught.value.remedy
+    assert (schema(database_path), dump(database_path)) == before
+    await opened(settings, FakeEmbedder(model="test/one"))
+
+
+@pytest.mark.parametrize("dimension", [3, 384, 1024])
+async def test_e4_search_tables_have_the_model_s_dimension(settings: Settings, dimension: int) -> None:
+    async with DataService(settings, embedder=FakeEmbedder(dimension=dimension)) as service:
+        await ingest(service, listing=listing(workload("one", "example.org/one", ["ping"])))
+        assert (await service.check()).ok
+        assert await service.reindex() == 2
+
+
+async def test_a_database_without_a_revision_is_finished(open_service: OpenService, database_path: Path) -> None:
+    """A process that died while it made the database leaves an empty file."""
+    database_path.parent.mkdir()
+    database_path.touch()
+    await open_service()
+    with raw_connection(database_path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """The program as a wheel; skips where it can't be built without a network."""
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not installed")
+    built = subprocess.run(
+        [uv, "build", "--wheel", "--offline", "-o", str(tmp_path / "dist"), "-p", sys.executable],
+        cwd=PROJECT, env=USER_ENVIRONMENT, capture_output=True, text=True, check=False, timeout=90,
+    )  # fmt: skip
+    if built.returncode != 0 and ("network" in built.stderr or "offline" in built.stderr or "cache" in built.stderr):
+        pytest.skip("the build backend is not in uv's cache")
+    assert built.returncode == 0, built.stderr
+    (found,) = (tmp_path / "dist").glob("*.whl")
+    return found
+
+
+MAKE_DATABASE = """
+import asyncio, sys
+import mcp_optimizer
+from mcp_optimizer.config import Settings
+from mcp_optimizer.db.upgrade import migrations_directory
+from mcp_optimizer.service import DataService
+
+async def main():
+    async with DataService(Settings(db_url=f"sqlite:///{sys.argv[1]}")) as service:
+        print((await service.check()).ok, migrations_directory())
+
+asyncio.run(main())
+"""
+
+
+def test_an_installed_wheel_makes_a_database(wheel: Path, tmp_path: Path, database_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "installed")
+    assert "mcp_optimizer/migrations/env.py" in names
+    assert any(name.startswith("mcp_optimizer/migrations/versions/0001") for name in names)
+    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
+    made = subprocess.run(
+        [sys.executable, "-c", MAKE_DATABASE, str(database_path)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.split() == ["True", str(tmp_path / "installed" / "mcp_optimizer" / "migrations")]
+    assert value(database_path, "SELECT version_num FROM alembic_version") == HEAD

@@ -1,0 +1,252 @@
+"""A DataService in memory: the same methods, made of views, that can fail, stall and be changed by a test."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from mcp_optimizer.domain.matching import Explanation
+from mcp_optimizer.domain.models import Relation
+from mcp_optimizer.domain.reports import (
+    DeletionReport,
+    IngestPart,
+    IngestPhase,
+    IngestProgress,
+    IngestReport,
+    RegistryReport,
+    WorkloadReport,
+)
+from mcp_optimizer.domain.views import (
+    ChangeView,
+    Overview,
+    ProblemView,
+    RegistryServerDetail,
+    RegistryServerView,
+    RunView,
+    SearchHit,
+    SearchQuery,
+    ToolDifference,
+    WorkloadDetail,
+    WorkloadView,
+)
+from mcp_optimizer.errors import NotFoundError
+from tests.tui import sample
+
+
+class FakeService:
+    """What it holds are plain lists: a test changes them and calls :meth:`tell`."""
+
+    def __init__(self) -> None:
+        self.registry: list[RegistryServerView] = []
+        self.views: list[WorkloadView] = []
+        self.run_views: list[RunView] = []
+        self.problem_views: list[ProblemView] = []
+        self.change_views: list[ChangeView] = []
+        self.hits: list[SearchHit] = []
+        self.errors: dict[str, BaseException] = {}
+        """Method name to what it raises."""
+        self.stalled: set[str] = set()
+        """Methods that never answer."""
+        self.calls: list[tuple[Any, ...]] = []
+        self.cancelled: list[str] = []
+        self.ingest_gate: asyncio.Event | None = None
+        """An ingestion waits here after its progress, when set."""
+        self.is_open = False
+        self._news: asyncio.Queue[list[ChangeView] | BaseException] = asyncio.Queue()
+
+    @classmethod
+    def loaded(cls) -> Self:
+        """With the sample."""
+        service = cls()
+        service.registry, service.views = sample.registry(), sample.workloads()
+        service.run_views, service.problem_views = sample.runs(), sample.problems()
+        service.change_views, service.hits = sample.changes(), sample.hits()
+        return service
+
+    async def __aenter__(self) -> Self:
+        await self._answer("open")
+        self.is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.is_open = False
+
+    async def _answer(self, method: str, *arguments: Any) -> None:
+        self.calls.append((method, *arguments))
+        if method in self.errors:
+            raise self.errors[method]
+        if method in self.stalled:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(method)
+                raise
+
+    def tell(self, changes: Iterable[ChangeView] = ()) -> None:
+        """Something was committed."""
+        self._news.put_nowait(
+            list(changes) or [ChangeView(sequence=9, at="", entity="workload", name="", operation="updated")]
+        )
+
+    def break_watch(self, error: BaseException) -> None:
+        """Watching fails once."""
+        self._news.put_nowait(error)
+
+    async def watch(self) -> AsyncIterator[list[ChangeView]]:
+        while True:
+            news = await self._news.get()
+            if isinstance(news, BaseException):
+                raise news
+            yield news
+
+    # Reading
+
+    async def overview(self) -> Overview:
+        await self._answer("overview")
+        relations = Counter(view.relation for view in self.views)
+        stored = [view for view in self.views if view.id]
+        return Overview(
+            registry_servers=len(self.registry),
+            registry_by_kind=dict(Counter(view.kind.value for view in self.registry)),
+            registry_tools=sum(view.tools for view in self.registry),
+            workloads=len(stored),
+            workloads_by_status=dict(Counter(view.status for view in stored)),
+            workload_tools=sum(view.tools for view in stored),
+            workload_tokens=sum(view.tokens for view in stored),
+            linked=relations[Relation.LINKED],
+            drifted=sum(view.drift is not None for view in self.views),
+            autonomous=relations[Relation.AUTONOMOUS],
+            linkable=sum(view.linkable_to is not None for view in self.views),
+            rejected=relations[Relation.REJECTED],
+            duplicates=sum(bool(view.duplicates) for view in self.registry),
+            runs=tuple(self.run_views),
+            problems=tuple(self.problem_views),
+            database="~/.local/share/mcp-optimizer.db",
+            model="offline/all-MiniLM-L6-v2-int8",
+        )
+
+    async def registry_servers(self) -> list[RegistryServerView]:
+        await self._answer("registry_servers")
+        return list(self.registry)
+
+    async def registry_server(self, name: str) -> RegistryServerDetail:
+        await self._answer("registry_server", name)
+        view = next((view for view in self.registry if name in {view.name, view.id}), None)
+        if view is None:
+            raise NotFoundError(f"no registry server {name}")
+        linked = tuple(w.name for w in self.views if w.registry_server == view.name)
+        return RegistryServerDetail(
+            **view.model_dump(),
+            tags=("web", "sample"),
+            canonical_identity=view.identity,
+            tool_list=tuple(sample.tool(f"tool_{number}") for number in range(1, 4)),
+            workload_names=linked,
+        )
+
+    async def workloads(self) -> list[WorkloadView]:
+        await self._answer("workloads")
+        return list(self.views)
+
+    async def workload(self, name: str) -> WorkloadDetail:
+        await self._answer("workload", name)
+        view = self._view(name)
+        difference = ToolDifference(both=("tool_1", "tool_2"), only_live=("tool_3",), only_catalog=("tool_4",))
+        return WorkloadDetail(
+            **view.model_dump(),
+            canonical_identity=view.identity,
+            tool_list=tuple(sample.tool(f"tool_{number}") for number in range(1, 4)),
+            tool_difference=difference if view.registry_server else None,
+        )
+
+    def _view(self, name: str) -> WorkloadView:
+        view = next((view for view in self.views if view.name == name), None)
+        if view is None:
+            raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
+        return view
+
+    async def explain(self, name: str) -> Explanation:
+        await self._answer("explain", name)
+        return sample.explanation(self._view(name))
+
+    async def search(self, query: SearchQuery) -> list[SearchHit]:
+        await self._answer("search", query)
+        return [hit for hit in self.hits if query.text != "nothing"]
+
+    async def groups(self) -> list[str]:
+        await self._answer("groups")
+        return sorted({view.group for view in self.views if view.group})
+
+    async def runs(self, limit: int = 50) -> list[RunView]:
+        await self._answer("runs")
+        return self.run_views[:limit]
+
+    async def problems(self, *, include_closed: bool = False, limit: int = 500) -> list[ProblemView]:
+        await self._answer("problems", include_closed)
+        return self.problem_views[:limit]
+
+    async def changes(self, limit: int = 200) -> list[ChangeView]:
+        await self._answer("changes")
+        return self.change_views[:limit]
+
+    # Changing
+
+    async def ingest(
+        self,
+        part: IngestPart,
+        sources: Sequence[str | None] = (None,),
+        *,
+        dry_run: bool = False,
+        on_progress: Callable[[IngestProgress], None] | None = None,
+    ) -> list[IngestReport]:
+        await self._answer("ingest", part, tuple(sources), dry_run)
+        if on_progress is not None:
+            on_progress(IngestProgress(phase=IngestPhase.FETCH))
+            on_progress(IngestProgress(phase=IngestPhase.EMBED, done=120, total=400, detail="github"))
+        if self.ingest_gate is not None:
+            try:
+                await self.ingest_gate.wait()
+            except asyncio.CancelledError:
+                self.cancelled.append("ingest")
+                raise
+        self.tell()
+        registry = RegistryReport(added=2, retagged=1, unchanged=4)
+        report = IngestReport(
+            registry=registry,
+            workloads=WorkloadReport(added=3, linked=4, autonomous=2),
+            seconds=1.5,
+            source="ToolHive",
+            dry_run=dry_run,
+        )
+        return [report for _ in sources]
+
+    async def delete_registry_servers(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
+        await self._answer("delete_registry_servers", tuple(names), dry_run)
+        gone = [view for view in self.registry if {view.id, view.name} & set(names)]
+        if not dry_run:
+            self.registry = [view for view in self.registry if view not in gone]
+            self.tell()
+        unlinked = tuple(w.name for w in self.views for view in gone if w.registry_server == view.name)
+        return DeletionReport(
+            entity="registry",
+            deleted=tuple(view.name for view in gone),
+            unlinked=unlinked,
+            tools=3 * len(gone),
+            reembedded_texts=4 * len(unlinked),
+            dry_run=dry_run,
+        )
+
+    async def delete_workloads(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
+        await self._answer("delete_workloads", tuple(names), dry_run)
+        gone = [view for view in self.views if view.name in names]
+        if not dry_run:
+            self.views = [view for view in self.views if view not in gone]
+            self.tell()
+        return DeletionReport(
+            entity="workload",
+            deleted=tuple(view.name for view in gone),
+            tools=sum(view.tools for view in gone),
+            dry_run=dry_run,
+        )
