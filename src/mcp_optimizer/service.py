@@ -14,7 +14,15 @@ from mcp_optimizer.deletion import Deletion
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.naming import find_registry_server
-from mcp_optimizer.domain.reports import CheckReport, DeletionReport, IngestPart, IngestProgress, IngestReport
+from mcp_optimizer.domain.reports import (
+    CheckReport,
+    DeletionReport,
+    IngestPart,
+    IngestProgress,
+    IngestReport,
+    RelationReport,
+    ResolutionReport,
+)
 from mcp_optimizer.domain.views import (
     ChangeView,
     Overview,
@@ -31,6 +39,7 @@ from mcp_optimizer.embedding_memory import EmbeddingMemory
 from mcp_optimizer.embeddings import Embedder, open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError
 from mcp_optimizer.ingestion import Ingestion
+from mcp_optimizer.relating import Relating
 from mcp_optimizer.search import Search
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
@@ -66,6 +75,7 @@ class DataService:
         writer = Writer(self.store, memory, self._surroundings)
         self._ingestion = Ingestion(self.store, writer, self._surroundings)
         self._deletion = Deletion(self.store, writer, self._surroundings)
+        self._relating = Relating(self.store, writer, self._surroundings)
         self._search = Search(self.store, self._embedder)
 
     async def __aenter__(self) -> Self:
@@ -212,6 +222,30 @@ class DataService:
         if not dry_run:
             self._refuse_read_only("delete workloads")
         return await self._deletion.workloads(names, dry_run=dry_run)
+
+    async def rematch(self, names: Sequence[str] | None = None, *, dry_run: bool = False) -> RelationReport:
+        """Match workloads anew, or all of them (None). Gives relations, takes none away (L3)."""
+        if not dry_run:
+            self._refuse_read_only("re-match workloads")
+        return await self._relating.rematch(names, dry_run=dry_run)
+
+    async def link(self, name: str, registry_server: str, *, dry_run: bool = False) -> RelationReport:
+        """Tie a workload to a registry server of its kind by hand (L5)."""
+        if not dry_run:
+            self._refuse_read_only("link workloads")
+        return await self._relating.link(name, registry_server, dry_run=dry_run)
+
+    async def unlink(self, names: Sequence[str], *, dry_run: bool = False) -> RelationReport:
+        """Make workloads autonomous by hand (L5)."""
+        if not dry_run:
+            self._refuse_read_only("unlink workloads")
+        return await self._relating.unlink(names, dry_run=dry_run)
+
+    async def resolve(self, identity: str, name: str, *, dry_run: bool = False) -> ResolutionReport:
+        """Choose the entry that counts among those that claim an identity (M3)."""
+        if not dry_run:
+            self._refuse_read_only("resolve duplicates")
+        return await self._relating.resolve(identity, name, dry_run=dry_run)
 
     def _refuse_read_only(self, action: str) -> None:
         if self.read_only:
