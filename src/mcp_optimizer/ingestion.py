@@ -71,7 +71,7 @@ class Ingestion:
                 await self._log_end(run, "failed", public_message(str(error)))
             raise
         run.progress(IngestPhase.DONE)
-        return report
+        return report.model_copy(update={"seconds": round(run.elapsed(), 3)}) if dry_run else report
 
     async def _ingest(self, run: "_Run", *, dry_run: bool) -> IngestReport:
         catalog, listing = await run.read()
