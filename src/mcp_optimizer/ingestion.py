@@ -104,7 +104,12 @@ class Ingestion:
             state = await self._store.state(connection)
             linked = {row.registry_server_id for row in state.workloads if row.registry_server_id}
             plan = reconcile(
-                catalog, state.registry, resolutions=state.resolutions, linked_ids=linked, claims=state.claims
+                catalog,
+                state.registry,
+                resolutions=state.resolutions,
+                linked_ids=linked,
+                claims=state.claims,
+                aliases=state.aliases,
             )
             changes, notes = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
             draft = await self._writer.draft(
