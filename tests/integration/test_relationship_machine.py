@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.relationship_machine import RelationshipMachine, laboratory
@@ -13,6 +13,7 @@ QUICK = settings(
     deadline=None,
     database=None,
     derandomize=True,
+    phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 

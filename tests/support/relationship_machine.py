@@ -321,17 +321,26 @@ class RelationshipMachine(RuleBasedStateMachine):
         complete: bool = True,
         unusable: Collection[str] = (),
     ) -> None:
-        """A dry run, the run, and the same in another order, which must change nothing (C4)."""
+        """A dry run, the run, and the same in another order, which must change nothing (C4).
+
+        But for one case: a row that outlived its entry for the workloads linked to it, which the same listing took
+        away. The registry comes first (L3), so that row goes with the next ingestion.
+        """
         self.lab.counts["ingest"] += 1
         first = self._sources(entries, seen, complete=complete, unusable=unusable)
         foretold = self._foretold(ingest(self.service, *first, dry_run=True))
         report = self.lab.run(ingest(self.service, *first))
         assert same_outcome(report) == same_outcome(foretold)
         self._reports(report, entries, seen, complete=complete, unusable=unusable)
-        before = dump(self.lab.path)
+        before, told = dump(self.lab.path), self.book.state()
         again = self.lab.run(ingest(self.service, *self._sources(entries, seen, complete=complete, unusable=unusable)))
-        assert dump(self.lab.path) == before
-        assert again.embedded_texts == 0
+        self._reports(again, entries, seen, complete=complete, unusable=unusable)
+        if self.book.state() == told:
+            assert dump(self.lab.path) == before
+            assert again.embedded_texts == 0
+        else:
+            assert entries is not None and seen is not None, "one half alone has nothing to add"
+            self.lab.counts["second ingestion went on"] += 1
 
     def _sources(
         self, entries: Collection[Entry] | None, seen: Collection[Seen] | None, *, complete: bool, unusable: Any
@@ -411,7 +420,14 @@ class RelationshipMachine(RuleBasedStateMachine):
     # What must be so
 
     @invariant()
-    def registry_rows_agree(self) -> None:
+    def the_store_says_what_the_rulebook_says(self) -> None:
+        self._registry_rows_agree()
+        self._workload_rows_agree()
+        self._autonomous_workloads_and_only_they_stand_for_themselves()
+        self._rejected_workloads_and_duplicates_are_open_problems()
+        self._search_tables_agree()
+
+    def _registry_rows_agree(self) -> None:
         tools = self._tools("tools_registry")
         stored = {
             place: (key, name, spelled, description, sorted(tools.get(key, ())))
@@ -433,8 +449,7 @@ class RelationshipMachine(RuleBasedStateMachine):
             for number, row in self.book.rows.items()
         }
 
-    @invariant()
-    def workload_rows_agree(self) -> None:
+    def _workload_rows_agree(self) -> None:
         tools = self._tools("tools_workload")
         stored = {
             name: (key, place, row, context, status, cause in BY_HAND, sorted(tools.get(key, ())))
@@ -459,8 +474,7 @@ class RelationshipMachine(RuleBasedStateMachine):
             for name, mine in self.book.workloads.items()
         }
 
-    @invariant()
-    def autonomous_workloads_and_only_they_stand_for_themselves(self) -> None:
+    def _autonomous_workloads_and_only_they_stand_for_themselves(self) -> None:
         for name, description, embedding in self.raw.execute(
             "SELECT name, description, server_embedding FROM mcpservers_workload"
         ):
@@ -476,8 +490,7 @@ class RelationshipMachine(RuleBasedStateMachine):
                 np.frombuffer(embedding, dtype="<f4"), mean / np.linalg.norm(mean), atol=1e-6
             )
 
-    @invariant()
-    def rejected_workloads_and_duplicates_are_open_problems(self) -> None:
+    def _rejected_workloads_and_duplicates_are_open_problems(self) -> None:
         open_problems = self.raw.execute(
             "SELECT name FROM ingestion_problems WHERE closed_at IS NULL AND problem = 'rejected'"
         )
@@ -485,8 +498,7 @@ class RelationshipMachine(RuleBasedStateMachine):
         claims = self.raw.execute("SELECT identity, name FROM registry_duplicates")
         assert set(claims) == {(place, name) for place, named in self.book.claims.items() for name in named}
 
-    @invariant()
-    def search_tables_agree(self) -> None:
+    def _search_tables_agree(self) -> None:
         for side in ("registry", "workload"):
             self._same_rows(
                 f"SELECT id, embedding FROM {side}_server_vector",

@@ -5,6 +5,7 @@ A store that has been through the same events must say the same. What differs is
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 PLACES = ("example.org/one:1", "example.org/one:2", "example.org/two:1", "https://x.example/mcp", "https://x.example/a?b")
@@ -100,6 +101,10 @@ class Rulebook:
     workloads: dict[str, Running] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
+
+    def state(self) -> object:
+        """All of it as a value, to be compared later."""
+        return deepcopy((self.rows, self.claims, self.chosen, self.workloads, self.rejected))
 
     def context(self, name: str) -> str:
         """The name a workload's tools are embedded with (L6)."""
