@@ -8,10 +8,10 @@ from mcp_optimizer.domain.models import Relation
 from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError, ReadOnlyError, StoreBusyError
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
-from tests.support.builders import catalog, entry, listing, workload
+from tests.support.builders import catalog, entry, identity, listing, workload
 from tests.support.database import dump, rows
 from tests.support.embedders import FakeEmbedder
-from tests.support.services import ingest, workloads_by_name
+from tests.support.services import ingest, same_outcome, workloads_by_name
 
 ALPHA, BETA, OTHER = "example.org/alpha:1", "https://beta.example/mcp", "example.org/other:1"
 CATALOG = catalog(entry("alpha", ALPHA, ["ping"]), entry("beta", BETA, ["pong"]), entry("other", OTHER))
@@ -458,3 +458,10 @@ async def test_m3_a_choice_for_one_kind_leaves_the_other_alone(service: DataServ
         ("container", "alpha"), ("remote", "fork"),
     }  # fmt: skip
     assert [problem.reason for problem in await service.problems()] == ["example.org/alpha is claimed by alpha, fork"]
+
+
+async def test_m3_a_dry_run_foretells_a_choice_that_the_source_records(service: DataService) -> None:
+    chosen = TWICE.model_copy(update={"resolutions": ((identity(ALPHA), "fork"),)})
+    foretold = await ingest(service, chosen, SEEN, dry_run=True)
+    assert same_outcome(await ingest(service, chosen, SEEN)) == same_outcome(foretold)
+    assert (await service.workload("alpha-1")).registry_server == "fork"

@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import structlog
+
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 from mcp_optimizer.service import DataService
@@ -97,4 +99,5 @@ async def main(role: str, database: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))
