@@ -1,26 +1,16 @@
 """Deleting by hand. What would happen is a draft like any other: a dry run shows exactly what a run does (L4, L10)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
 
-from mcp_optimizer.db.change_log import Writing, last_change
 from mcp_optimizer.db.problems import open_and_close
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.lifecycle import become_autonomous
 from mcp_optimizer.domain.models import Cause, Relation
 from mcp_optimizer.domain.naming import find_registry_server
 from mcp_optimizer.domain.reports import DeletionReport
-from mcp_optimizer.errors import NotFoundError, StoreBusyError
+from mcp_optimizer.errors import NotFoundError
 from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.writes import Writer
-
-_ATTEMPTS: Final = 8
-
-
-class _Attempt(Protocol):
-    """Deletes, or plans to; None when another process changed the store meanwhile."""
-
-    async def __call__(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport | None: ...
+from mcp_optimizer.writes import Writer, until_applied
 
 
 class Deletion:
@@ -33,20 +23,13 @@ class Deletion:
 
     async def registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         """Delete registry servers; the workloads linked to them become autonomous in the same transaction (L4)."""
-        return await self._until_applied(names, self._registry_servers, dry_run=dry_run)
+        return await until_applied(lambda: self._registry_servers(names, dry_run=dry_run))
 
     async def workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         """Delete workloads, and what is recorded of rejected ones (L10)."""
-        return await self._until_applied(names, self._workloads, dry_run=dry_run)
+        return await until_applied(lambda: self._workloads(names, dry_run=dry_run))
 
-    async def _until_applied(self, names: Sequence[str], attempt: _Attempt, *, dry_run: bool) -> DeletionReport:
-        for _ in range(_ATTEMPTS):
-            report = await attempt(names, dry_run=dry_run)
-            if report is not None:
-                return report
-        raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
-
-    async def _registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport | None:
+    async def _registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
             found = [find_registry_server(state.registry, name) for name in names]
@@ -69,16 +52,13 @@ class Deletion:
         await self._writer.embed(draft)
         keys = {row.identity.key for row in rows}
         left = [entry for entry in state.claims if entry.identity.key not in keys]
-        async with self._store.database.writing() as connection:
-            writing = Writing(connection=connection, at=self._surroundings.timestamp())
-            if await last_change(connection) != state.sequence:
-                return None
+        async with self._writer.writing(state) as writing:
             await self._writer.apply(writing, draft, cause=Cause.REGISTRY_DELETED)
             if len(left) != len(state.claims):
                 await self._store.registry_servers.set_claims(writing, left)
         return report
 
-    async def _workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport | None:
+    async def _workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
             wanted = set(names)
@@ -95,10 +75,7 @@ class Deletion:
         )
         if dry_run:
             return report
-        async with self._store.database.writing() as connection:
-            writing = Writing(connection=connection, at=self._surroundings.timestamp())
-            if await last_change(connection) != state.sequence:
-                return None
+        async with self._writer.writing(state) as writing:
             await self._writer.apply(writing, draft, cause="deleted-by-hand")
             await open_and_close(writing, [], problems, new_id=self._surroundings.new_id)
         return report

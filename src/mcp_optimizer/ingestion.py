@@ -5,14 +5,12 @@ the plan is made anew; what was embedded for the first plan is remembered, so th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import Writing, last_change
+from mcp_optimizer.db.change_log import Writing
 from mcp_optimizer.db.problems import differences, open_and_close
 from mcp_optimizer.db.run_log import record_run
 from mcp_optimizer.db.store import Store, StoredState
@@ -20,7 +18,7 @@ from mcp_optimizer.domain.lifecycle import follow_catalog, plan_workloads
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 from mcp_optimizer.domain.reconcile import new_aliases, new_resolutions, reconcile
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress, IngestReport
-from mcp_optimizer.errors import OptimizerError, SourceError, StoreBusyError
+from mcp_optimizer.errors import OptimizerError, SourceError
 from mcp_optimizer.ingestion_results import (
     embedding_problems,
     registry_problems,
@@ -32,17 +30,11 @@ from mcp_optimizer.ingestion_results import (
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.text import public_message
-from mcp_optimizer.writes import Draft, Writer, note_relations
-
-_ATTEMPTS: Final = 8
+from mcp_optimizer.writes import Draft, Writer, note_relations, until_applied
 
 type OnProgress = Callable[[IngestProgress], None]
 
 log = structlog.get_logger(__name__)
-
-
-class _StalePlanError(Exception):
-    """Another process changed the store after the plan was made."""
 
 
 class Ingestion:
@@ -80,21 +72,13 @@ class Ingestion:
         after: StoredState | None = None
         if catalog is not None:
             last = listing is None
-            report, after = await self._until_applied(
+            report, after = await until_applied(
                 lambda: self._registry(run, catalog, report, dry_run=dry_run, last=last)
             )
         if listing is not None:
             so_far, assumed = report, after if dry_run else None
-            report = await self._until_applied(lambda: self._workloads(run, listing, so_far, assumed, dry_run=dry_run))
+            report = await until_applied(lambda: self._workloads(run, listing, so_far, assumed, dry_run=dry_run))
         return report
-
-    async def _until_applied[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
-        for _ in range(_ATTEMPTS):
-            try:
-                return await attempt()
-            except _StalePlanError:
-                log.info("the store changed while a plan was made; planning anew")
-        raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
 
     async def _registry(
         self, run: "_Run", catalog: Catalog, report: IngestReport, *, dry_run: bool, last: bool
@@ -139,8 +123,7 @@ class Ingestion:
         same_claims = same_claims and not new_resolutions(catalog, state.resolutions)
         if not last and draft.empty and same_claims and not (opened or closed or aliases):
             return report, after
-        async with self._store.database.writing() as connection:
-            writing = await self._begin(connection, state, run)
+        async with self._writer.writing(state, run.id) as writing:
             await self._writer.apply(writing, draft, cause="ingestion")
             await note_relations(writing, notes)
             for identity, name in new_resolutions(catalog, state.resolutions):
@@ -189,8 +172,7 @@ class Ingestion:
             workload_problems(plan, draft.workload_failures),
             looked_at=lambda problem: listing.complete or problem.name in names,
         )
-        async with self._store.database.writing() as connection:
-            writing = await self._begin(connection, state, run)
+        async with self._writer.writing(state, run.id) as writing:
             await self._writer.apply(writing, draft, cause="ingestion")
             await open_and_close(writing, opened, closed, new_id=self._surroundings.new_id)
             return await self._finish(writing, run, report)
@@ -203,13 +185,6 @@ class Ingestion:
         await self._writer.embed(draft, lambda done, total: run.progress(IngestPhase.EMBED, done, total))
         run.embedded += draft.embedded.fresh
         run.progress(IngestPhase.WRITE)
-
-    async def _begin(self, connection: AsyncConnection, state: StoredState, run: "_Run") -> Writing:
-        """The write transaction, if what the plan was made from still stands."""
-        writing = Writing(connection=connection, at=self._surroundings.timestamp(), run_id=run.id)
-        if await last_change(writing.connection) != state.sequence:
-            raise _StalePlanError
-        return writing
 
     async def _finish(self, writing: Writing, run: "_Run", report: IngestReport) -> IngestReport:
         """Log the run in the transaction that ends it."""

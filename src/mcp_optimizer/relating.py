@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
-from mcp_optimizer.db.change_log import Writing, last_change
+from mcp_optimizer.db.change_log import Writing
 from mcp_optimizer.db.problems import Problem, open_and_close
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.identity import IdentityError, identity_of
@@ -22,11 +22,10 @@ from mcp_optimizer.domain.models import (
 from mcp_optimizer.domain.naming import find_registry_server
 from mcp_optimizer.domain.reconcile import reconcile
 from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
-from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError, StoreBusyError
+from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError
 from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.writes import Draft, Writer
+from mcp_optimizer.writes import Draft, Writer, until_applied
 
-_ATTEMPTS: Final = 8
 _BY_HAND: Final = frozenset({Cause.LINKED_BY_HAND, Cause.UNLINKED_BY_HAND})
 
 
@@ -90,36 +89,32 @@ class Relating:
         return await self._applied(decide, dry_run=dry_run)
 
     async def _applied(self, decide: "Callable[[StoredState], _Decisions]", *, dry_run: bool) -> RelationReport:
-        async def attempt() -> RelationReport | None:
+        async def attempt() -> RelationReport:
             async with self._store.database.reading() as connection:
                 state = await self._store.state(connection)
                 decisions = decide(state)
                 draft = await self._writer.draft(connection, changes=decisions.changes)
             report = decisions.report(draft, dry_run=dry_run)
-            if dry_run or draft.empty:
-                return report
-            return report if await self._write(state, draft, "by-hand") else None
+            if not (dry_run or draft.empty):
+                await self._write(state, draft, "by-hand")
+            return report
 
-        return await _until_done(attempt)
+        return await until_applied(attempt)
 
-    async def _write(self, state: StoredState, draft: Draft, cause: str, then: "_Then | None" = None) -> bool:
-        """Embed and write; False when another process changed the store meanwhile."""
+    async def _write(self, state: StoredState, draft: Draft, cause: str, then: "_Then | None" = None) -> None:
+        """Embed and write. Raises StalePlanError."""
         await self._writer.embed(draft)
-        async with self._store.database.writing() as connection:
-            if await last_change(connection) != state.sequence:
-                return False
-            writing = Writing(connection=connection, at=self._surroundings.timestamp())
+        async with self._writer.writing(state) as writing:
             if then is not None:
                 await then(writing)
             await self._writer.apply(writing, draft, cause=cause)
-        return True
 
     async def resolve(self, identity: str, name: str, *, dry_run: bool) -> ResolutionReport:
         """Choose the entry that counts among those that claim ``identity`` (M3). Its row takes the chosen entry's name
         and content at once; the choice is stored and outlives re-ingestion. Raises NotFoundError, AmbiguousError.
         """
 
-        async def attempt() -> ResolutionReport | None:
+        async def attempt() -> ResolutionReport:
             async with self._store.database.reading() as connection:
                 state = await self._store.state(connection)
                 duplicate = _duplicate(state, identity)
@@ -161,9 +156,10 @@ class Relating:
                 await self._store.registry_servers.resolve(writing, duplicate.identity, name)
                 await open_and_close(writing, [], closed, new_id=self._surroundings.new_id)
 
-            return report if await self._write(state, draft, "resolved", settle) else None
+            await self._write(state, draft, "resolved", settle)
+            return report
 
-        return await _until_done(attempt)
+        return await until_applied(attempt)
 
 
 type _Then = Callable[[Writing], Awaitable[None]]
@@ -219,14 +215,6 @@ class _Decisions:
             reembedded_texts=draft.changed_tools,
             dry_run=dry_run,
         )
-
-
-async def _until_done[T](attempt: Callable[[], Awaitable[T | None]]) -> T:
-    for _ in range(_ATTEMPTS):
-        done = await attempt()
-        if done is not None:
-            return done
-    raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
 
 
 def _named(state: StoredState, names: Collection[str] | None) -> Sequence[Workload]:

@@ -3,12 +3,15 @@
 Preparing needs no lock and may take long; applying holds the lock and does nothing but write.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.change_log import Logged, Writing, last_change, record
 from mcp_optimizer.db.sqlite_search import server_words
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.db.tool_ops import EmbeddedTool, ToolOps
@@ -20,8 +23,13 @@ from mcp_optimizer.domain.tool_text import server_text, text_hash, tools_digest
 from mcp_optimizer.embedding_memory import Embedded, EmbeddingMemory
 from mcp_optimizer.embeddings import Vector
 from mcp_optimizer.embeddings.embedder import mean_vector
+from mcp_optimizer.errors import StoreBusyError
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.tokens import count_tokens
+
+_ATTEMPTS: Final = 8
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,23 @@ def _toolless_text(workload: Workload) -> str:
     return server_text(name=workload.name, title="", description="", tags=())
 
 
+class StalePlanError(Exception):
+    """The store changed after the plan was made: it has to be made anew."""
+
+
+async def until_applied[T](attempt: Callable[[], Awaitable[T]]) -> T:
+    """Plan and apply, anew whenever another process changed the store in between. Raises StoreBusyError in the end.
+
+    What was embedded for one plan is remembered for the next, so planning anew costs little.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return await attempt()
+        except StalePlanError:
+            log.info("the store changed while a plan was made; planning anew")
+    raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
+
+
 class Writer:
     """Prepares and applies what plans ask for. Used by ingestions and by changes made by hand."""
 
@@ -190,6 +215,14 @@ class Writer:
     async def embed(self, draft: Draft, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Fill in the draft's vectors. Failing texts are noted in it (L7)."""
         draft.embedded = await self._memory.embed(draft.texts(), on_progress)
+
+    @asynccontextmanager
+    async def writing(self, state: StoredState, run_id: str | None = None) -> AsyncGenerator[Writing]:
+        """The write transaction for a plan made from ``state``. Raises StalePlanError when that stands no more."""
+        async with self._store.database.writing() as connection:
+            if await last_change(connection) != state.sequence:
+                raise StalePlanError
+            yield Writing(connection=connection, at=self._surroundings.timestamp(), run_id=run_id)
 
     async def apply(self, writing: Writing, draft: Draft, *, cause: str) -> None:
         """Write the draft. Workloads leave their registry servers before those are deleted (L4)."""

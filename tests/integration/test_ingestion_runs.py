@@ -11,7 +11,6 @@ from mcp_optimizer.demo.sample import sample_snapshot
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, Relation, WorkloadListing
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress
 from mcp_optimizer.errors import ReadOnlyError, SourceError, StoreBusyError
-from mcp_optimizer.ingestion import Ingestion
 from mcp_optimizer.service import DataService
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from tests.conftest import OpenService
@@ -211,12 +210,10 @@ async def test_different_halves_at_once_both_hold(open_service: OpenService) -> 
 async def test_a_store_that_never_rests_is_a_clear_error(
     service: DataService, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(*_: object) -> None:
-        from mcp_optimizer.ingestion import _StalePlanError
+    async def another(_: object) -> int:
+        return -1
 
-        raise _StalePlanError
-
-    monkeypatch.setattr(Ingestion, "_begin", never)
+    monkeypatch.setattr("mcp_optimizer.writes.last_change", another)
     before = dump(database_path)
     with pytest.raises(StoreBusyError, match="kept changing"):
         await ingest(service, CATALOG)

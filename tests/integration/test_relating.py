@@ -309,7 +309,7 @@ async def test_s6_a_store_that_never_rests_is_an_error_and_not_a_loop(
     async def another(_: object) -> int:
         return -1
 
-    monkeypatch.setattr("mcp_optimizer.relating.last_change", another)
+    monkeypatch.setattr("mcp_optimizer.writes.last_change", another)
     for change in (linked.unlink(["alpha-1"]), linked.link("own", "alpha")):
         with pytest.raises(StoreBusyError):
             await change

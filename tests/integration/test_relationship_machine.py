@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -18,6 +19,7 @@ QUICK = settings(
 )
 
 
+@pytest.mark.timeout(600)
 def test_the_store_says_what_the_rulebook_says(tmp_path: Path, empty_database: Path) -> None:
     with laboratory(tmp_path, empty_database) as lab:
         run_state_machine_as_test(lambda: RelationshipMachine(lab), settings=QUICK)
