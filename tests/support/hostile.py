@@ -1,4 +1,4 @@
-"""Documents as a hostile or broken source may give them: sound ones in which something was replaced, cut or repeated."""
+"""Documents as a hostile or broken source may give them: sound ones, with something replaced, cut or repeated."""
 
 import copy
 import json
@@ -12,7 +12,8 @@ HOSTILE: tuple[Any, ...] = (
     "\ud800", "\udfff\ud800", "\u202egnp.exe", "\u200b", "\x1b]8;;http://evil.example\x07", "[/red]", "[bold", "名前",
     "'; DROP TABLE tools_workload; --", "../../etc/passwd", "x" * 3000, "https://user:secret@host.example/?token=abc",
     "http://[::1", "http://[fe80::1%25eth0]/", "https://h:99999/", "file:///etc/passwd", "localhost:5000/img",
-    "IMG:UPPER", "a/b@sha256:zz", "img:tag@sha256:" + "f" * 64, "https://x.example/%zz", "https://x.example/" + "a/" * 900,
+    "IMG:UPPER", "a/b@sha256:zz", "img:tag@sha256:" + "f" * 64, "https://x.example/%zz",
+    "https://x.example/" + "a/" * 900,
     ["a", 1, None, {"b": []}], {"name": {"name": "name"}}, "NaN", float("nan"), float("inf"), "remote", "running",
 )  # fmt: skip
 
@@ -56,7 +57,8 @@ def sound_snapshot() -> dict[str, Any]:
     """A snapshot with a catalog and workloads."""
     workloads: list[dict[str, Any]] = [
         {
-            "name": f"w-{name}", "package": f"example.org/{name}:1", "url": "http://127.0.0.1:9/mcp", "status": "running",
+            "name": f"w-{name}", "package": f"example.org/{name}:1", "url": "http://127.0.0.1:9/mcp",
+            "status": "running",
             "transport_type": "stdio", "group": "default", "labels": {"io.modelcontextprotocol.server.name": name},
             "tool_definitions": [{"name": "ping", "description": "Pings.", "inputSchema": {"type": "object"}}],
         }
