@@ -322,7 +322,12 @@ async def test_s6_a_store_that_never_rests_is_an_error_and_not_a_loop(
 async def test_read_only_plans_and_refuses(linked: DataService, open_service: OpenService) -> None:
     service = await open_service(read_only=True)
     assert (await service.unlink(["alpha-1"], dry_run=True)).unlinked == ("alpha-1",)
-    for change in (service.unlink(["alpha-1"]), service.link("own", "alpha"), service.rematch(), service.resolve("x", "y")):
+    for change in (
+        service.unlink(["alpha-1"]),
+        service.link("own", "alpha"),
+        service.rematch(),
+        service.resolve("x", "y"),
+    ):
         with pytest.raises(ReadOnlyError):
             await change
 
@@ -403,13 +408,13 @@ async def test_m3_any_spelling_of_the_identity_will_do(shared: DataService) -> N
 
 async def test_m3_what_is_no_choice_is_refused(shared: DataService, database_path: Path) -> None:
     before = dump(database_path)
-    for identity, name, said in (
+    for where, name, said in (
         (ALPHA, "other", "other does not claim"),
         (OTHER, "other", "no several entries claim"),
         ("not an image at all", "alpha", "no several entries claim"),
     ):
         with pytest.raises(NotFoundError, match=said) as error:
-            await shared.resolve(identity, name)
+            await shared.resolve(where, name)
         assert error.value.remedy
     assert dump(database_path) == before
 
@@ -424,7 +429,7 @@ async def test_m3_a_choice_outlives_the_duplicate(shared: DataService) -> None:
 
 
 async def test_m3_l1_links_of_the_chosen_entry_go_with_it(service: DataService) -> None:
-    """``other`` moved onto the identity of ``alpha``: until a person decides it keeps its row, then it takes alpha's."""
+    """``other`` moved onto the identity of ``alpha``: it keeps its row until a person decides, then takes alpha's."""
     seen = listing(workload("runs-alpha", ALPHA), workload("runs-other", OTHER))
     await ingest(service, catalog(entry("alpha", ALPHA), entry("other", OTHER)), seen)
     both = catalog(entry("alpha", ALPHA), entry("other", ALPHA))
@@ -438,7 +443,7 @@ async def test_m3_l1_links_of_the_chosen_entry_go_with_it(service: DataService) 
 
 
 async def test_c6_l1_links_of_an_entry_that_moved_in_an_incomplete_catalog_go_with_it(service: DataService) -> None:
-    """``alpha`` is seen to have taken the identity of ``other``; that its own is free shows only in the whole catalog."""
+    """``alpha`` is seen to have the identity of ``other``; that its own is free shows only in the whole catalog."""
     seen = listing(workload("runs-alpha", ALPHA), workload("runs-other", OTHER))
     await ingest(service, catalog(entry("alpha", ALPHA), entry("other", OTHER)), seen)
     await ingest(service, catalog(entry("alpha", OTHER), complete=False), seen)

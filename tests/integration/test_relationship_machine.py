@@ -10,7 +10,7 @@ from tests.support.relationship_machine import RelationshipMachine, laboratory
 
 QUICK = settings(
     max_examples=300,
-    stateful_step_count=8,
+    stateful_step_count=7,
     deadline=None,
     database=None,
     derandomize=True,
@@ -23,4 +23,4 @@ QUICK = settings(
 def test_the_store_says_what_the_rulebook_says(tmp_path: Path, empty_database: Path) -> None:
     with laboratory(tmp_path, empty_database) as lab:
         run_state_machine_as_test(lambda: RelationshipMachine(lab), settings=QUICK)
-    assert lab.counts["resolve"], "the rarest event came up"
+    assert min(lab.counts[event] for event in ("ingest", "rematch", "link", "unlink", "resolve")) > 20, lab.counts

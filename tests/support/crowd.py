@@ -75,7 +75,9 @@ async def look(service: DataService, until: float) -> None:
             break
         for change in batch:
             if change.cause in {"linked-by-hand", "unlinked-by-hand"}:
-                say(name=change.name, server=change.detail.removeprefix("to ") if change.operation == "linked" else None)
+                say(
+                    name=change.name, server=change.detail.removeprefix("to ") if change.operation == "linked" else None
+                )
         views = await service.workloads()
         assert {view.name for view in views} == set(NAMES)
         await service.overview()

@@ -43,6 +43,8 @@ many = st.integers(0, 31)
 catalog_edits = st.one_of(
     st.tuples(st.just("puts"), servers, places),
     st.tuples(st.just("puts"), servers, places),
+    st.tuples(st.just("shares"), servers, servers),
+    st.tuples(st.just("shares"), servers, servers),
     st.tuples(st.just("renames"), servers, servers),
     st.tuples(st.just("swaps"), servers, servers),
     st.tuples(st.just("rewrites"), servers, st.none()),
@@ -239,19 +241,23 @@ class RelationshipMachine(RuleBasedStateMachine):
         self.book.unlink(present)
         assert self._by_hand("unlink", present).unlinked == tuple(linked)
 
-    @precondition(lambda self: self.book.claims)
-    @rule(which=many, choice=many)
-    def a_person_resolves(self, which: int, choice: int) -> None:
+    @rule(which=many, choice=many, name=servers, other=servers)
+    def a_person_resolves(self, which: int, choice: int, name: str, other: str) -> None:
+        if not self.book.claims:
+            self._edit_catalog("shares", name, other)
+            self._ingest(self.document.values())
+        if not self.book.claims:
+            return
         place = _one(self.book.claims, which)
-        name = _one(self.book.claims[place], choice)
+        chosen = _one(self.book.claims[place], choice)
         row = self.book.at(place)
         before = self.book.rows[row].entry.name if row is not None else None
-        self.book.resolve(place, name)
-        report = self._by_hand("resolve", place, name)
-        renamed = before not in {None, name}
+        self.book.resolve(place, chosen)
+        report = self._by_hand("resolve", place, chosen)
+        renamed = before not in {None, chosen}
         assert report.renamed_from == (before if renamed else None)
         assert report.context_renamed == (tuple(self.book.linked_to(row)) if renamed and row is not None else ())
-        assert set(report.waiting) == {name for name, where in self.book.rejected.items() if where == place}
+        assert set(report.waiting) == {one for one, where in self.book.rejected.items() if where == place}
 
     @precondition(lambda self: self.book.rows)
     @rule(which=many)
@@ -294,6 +300,7 @@ class RelationshipMachine(RuleBasedStateMachine):
                 "drops": [],
                 "rewrites": [Entry(name, found.place, found.version + 1, found.other_spelling)],
                 "respells": [Entry(name, found.place, found.version, not found.other_spelling)],
+                "shares": [Entry(name, second.place, found.version), second] if second else [found],
                 "renames": [found if second else Entry(other, found.place, found.version)],
                 "swaps": [Entry(name, second.place), Entry(other, found.place)] if second else [found],
             }
@@ -339,7 +346,7 @@ class RelationshipMachine(RuleBasedStateMachine):
             assert dump(self.lab.path) == before
             assert again.embedded_texts == 0
         else:
-            assert entries is not None and seen is not None, "one half alone has nothing to add"
+            assert None not in (entries, seen), "one half alone has nothing to add"
             self.lab.counts["second ingestion went on"] += 1
 
     def _sources(
@@ -386,9 +393,7 @@ class RelationshipMachine(RuleBasedStateMachine):
                 "autonomous": found.autonomous,
                 "rejected": len(found.rejected),
                 "failed": len(found.failed),
-            } == {
-                name: expected[name] for name in ("added", "removed", "linked", "autonomous", "rejected", "failed")
-            }
+            } == {name: expected[name] for name in ("added", "removed", "linked", "autonomous", "rejected", "failed")}
 
     def _rematch(self, names: Collection[str] | None) -> None:
         expected = self.book.rematch(names)
@@ -486,9 +491,7 @@ class RelationshipMachine(RuleBasedStateMachine):
             assert all(tool in description for tool in mine.tools)
             texts = [tool_vector(name, tool) for tool in mine.tools] or [vector_of(name)]
             mean = np.mean([np.frombuffer(text, dtype="<f4") for text in texts], axis=0)
-            np.testing.assert_allclose(
-                np.frombuffer(embedding, dtype="<f4"), mean / np.linalg.norm(mean), atol=1e-6
-            )
+            np.testing.assert_allclose(np.frombuffer(embedding, dtype="<f4"), mean / np.linalg.norm(mean), atol=1e-6)
 
     def _rejected_workloads_and_duplicates_are_open_problems(self) -> None:
         open_problems = self.raw.execute(

@@ -8,7 +8,13 @@ from collections.abc import Collection, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
-PLACES = ("example.org/one:1", "example.org/one:2", "example.org/two:1", "https://x.example/mcp", "https://x.example/a?b")
+PLACES = (
+    "example.org/one:1",
+    "example.org/one:2",
+    "example.org/two:1",
+    "https://x.example/mcp",
+    "https://x.example/a?b",
+)
 """Identities: two tags of one image, another image, and two URLs."""
 
 SPELLINGS = {
@@ -58,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Seen:
-    """A workload as a listing gives it. ``place`` None: its identity can't be told. ``tools`` None: it did not answer."""
+    """A workload as a listing gives it. ``place`` None: its identity can't be told; ``tools`` None: it is silent."""
 
     name: str
     place: str | None

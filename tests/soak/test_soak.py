@@ -1,0 +1,56 @@
+"""The long runs: what the quick tests do, ten times and more, with another seed each time (``task soak``).
+
+A failure can be had again with its seed: ``SOAK_SEED=… uv run task soak``.
+"""
+
+import os
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.conftest import OpenService
+from tests.support.hostile_trials import try_out
+from tests.support.relationship_machine import RelationshipMachine, laboratory
+from tests.support.victims import kill_many
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+
+SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(10**6))
+SEQUENCES, KILLS, DOCUMENTS = 3000, 1000, 10_000
+
+
+def tell(what: str, counts: Mapping[str, int]) -> None:
+    """Print counts; the task runs with output shown."""
+    print(f"\n{what}, seed {SEED}:")
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        print(f"  {count:>8}  {name}")
+
+
+def test_relations(tmp_path: Path, empty_database: Path) -> None:
+    long = settings(
+        max_examples=SEQUENCES,
+        stateful_step_count=10,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    with laboratory(tmp_path, empty_database) as lab:
+        try:
+            run_state_machine_as_test(seed(SEED)(lambda: RelationshipMachine(lab)), settings=long)
+        finally:
+            tell(f"{SEQUENCES} sequences", lab.counts)
+
+
+async def test_kills(open_service: OpenService, database_path: Path) -> None:
+    service = await open_service()
+    tell("kills", await kill_many(service, database_path, kills=KILLS, longest=0.3, seed=SEED))
+
+
+async def test_hostile_documents(open_service: OpenService, tmp_path: Path) -> None:
+    service = await open_service()
+    tell("documents", await try_out(service, tmp_path, count=DOCUMENTS, seed=SEED, every=50))
