@@ -32,9 +32,10 @@ from mcp_optimizer.domain.views import (
 )
 from mcp_optimizer.errors import NotFoundError
 from tests.tui import sample
+from tests.tui.fake_relating import FakeRelating, duplicate_of
 
 
-class FakeService:
+class FakeService(FakeRelating):
     """What it holds are plain lists: a test changes them and calls :meth:`tell`."""
 
     def __init__(self) -> None:
@@ -144,6 +145,7 @@ class FakeService:
             canonical_identity=view.identity,
             tool_list=tuple(sample.tool(f"tool_{number}") for number in range(1, 4)),
             workload_names=linked,
+            duplicate=duplicate_of(view),
         )
 
     async def workloads(self) -> list[WorkloadView]:

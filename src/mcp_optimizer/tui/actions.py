@@ -30,6 +30,8 @@ EVERYWHERE = frozenset(Area)
 LISTS = frozenset({Area.REGISTRY, Area.WORKLOADS, Area.RELATIONSHIPS, Area.SEARCH, Area.ACTIVITY})
 SERVERS = frozenset({Area.REGISTRY, Area.WORKLOADS, Area.RELATIONSHIPS, Area.SEARCH})
 DELETABLE = frozenset({Area.REGISTRY, Area.WORKLOADS})
+RELATED = frozenset({Area.WORKLOADS, Area.RELATIONSHIPS})
+CLAIMED = RELATED | {Area.REGISTRY}
 OUTLINE = frozenset({Area.RELATIONSHIPS})
 FINDING = frozenset({Area.SEARCH})
 LOG = frozenset({Area.ACTIVITY})
@@ -66,8 +68,8 @@ ACTIONS: tuple[Action, ...] = (
     *(_area_action(area) for area in Area),
     Action("down", ("down", "j"), "Down", "Next row", "Move"),
     Action("up", ("up", "k"), "Up", "Previous row", "Move"),
-    Action("top", ("g", "home"), "Top", "First row", "Move"),
-    Action("bottom", ("G", "end"), "Bottom", "Last row", "Move"),
+    Action("top", ("home", "g"), "Top", "First row", "Move"),
+    Action("bottom", ("end", "G"), "Bottom", "Last row", "Move"),
     Action("page_down", ("ctrl+d", "pagedown"), "Page down", "Half a page down", "Move"),
     Action("page_up", ("ctrl+u", "pageup"), "Page up", "Half a page up", "Move"),
     Action("expand", ("right", "l"), "Open", "Open what is under it", "Move", OUTLINE, footer=3),
@@ -84,12 +86,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("group", ("u", "f4"), "Group", "One group, or any", "Look", FINDING, footer=6),
     Action("pane", ("p",), "Pane", "Runs, problems, changes", "Look", LOG, footer=3),
     Action("detail", ("z",), "Detail", "Detail alone, or beside", "Look", LISTS, footer=8),
-    Action("mark", ("space",), "Mark", "Mark, to act on several", "Do", DELETABLE, footer=5),
-    Action("mark_all", ("asterisk",), "Mark all", "Mark all that is shown", "Do", DELETABLE),
+    Action("mark", ("space",), "Mark", "Mark, to act on several", "Do", CLAIMED, footer=5),
+    Action("mark_all", ("asterisk",), "Mark all", "Mark all that is shown", "Do", CLAIMED),
     Action("copy", ("y",), "Copy", "Copy name, identity, JSON", "Do", SERVERS, footer=7),
     Action("json", ("J",), "JSON", "The whole row as JSON", "Do", LISTS, footer=9),
     Action("ingest", ("i",), "Ingest", "Ingest from ToolHive, files", "Do", dangerous=True, footer=4),
     Action("delete", ("d",), "Delete", "Delete, after a dry run", "Do", DELETABLE, True, 5),
+    Action("rematch", ("m",), "Re-match", "Match anew", "Relate", RELATED, True, 6),
+    Action("rematch_all", ("M",), "Re-match all", "Match all workloads anew", "Relate", CLAIMED, True),
+    Action("link", ("L",), "Link", "Link by hand", "Relate", RELATED, True, 6),
+    Action("unlink", ("U",), "Unlink", "Make autonomous by hand", "Relate", RELATED, True, 6),
+    Action("resolve", ("v",), "Resolve", "Choose among duplicates", "Relate", CLAIMED, True, 6),
     Action("report", ("I",), "Report", "Report of last ingestion", "Do"),
     Action("reload", ("R",), "Reload", "Read the database anew", "Program"),
     Action(

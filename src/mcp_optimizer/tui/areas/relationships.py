@@ -8,10 +8,10 @@ from textual.content import Content
 
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
-from mcp_optimizer.domain.views import RegistryServerView
+from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
-from mcp_optimizer.tui.areas.list_area import ListArea
+from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.details.document import Document
@@ -25,7 +25,7 @@ from mcp_optimizer.tui.renderers.workloads import workload_renderer
 from mcp_optimizer.tui.tone import Tone
 
 
-class RelationshipsArea(ListArea[Line]):
+class RelationshipsArea(RelatingArea[Line]):
     """An outline of registry servers and workloads, with Explain for the one under the cursor."""
 
     area = Area.RELATIONSHIPS
@@ -105,7 +105,7 @@ class RelationshipsArea(ListArea[Line]):
         """Why a workload inherits from that entry; a server with its workloads; what a group is."""
         clock = self.context.clock
         if isinstance(value, Explanation):
-            return explanation_document(value, width)
+            return explanation_document(value, width, clock, self.context.keymap)
         if isinstance(value, RegistryServerView):
             return registry_document(value, clock, width)
         if value.server is not None:
@@ -116,6 +116,18 @@ class RelationshipsArea(ListArea[Line]):
         return page.content
 
     # Actions
+
+    def chosen_workloads(self) -> Sequence[WorkloadView]:
+        """Those of the marked lines, or of the line under the cursor: a server or group stands for all under it."""
+        found = {}
+        for line in self.table.selection:
+            for workload in self.relationships.under(line) if self.relationships else ():
+                found[workload.name] = workload
+        return tuple(found.values())
+
+    def chosen_server(self) -> RegistryServerView | None:
+        """The one under the cursor."""
+        return self.row.server if self.row else None
 
     def do_expand(self) -> None:
         """Show what is under the line, or go to it."""
