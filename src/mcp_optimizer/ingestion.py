@@ -17,7 +17,7 @@ from mcp_optimizer.db.run_log import record_run
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.lifecycle import follow_catalog, plan_workloads
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
-from mcp_optimizer.domain.reconcile import reconcile
+from mcp_optimizer.domain.reconcile import new_aliases, new_resolutions, reconcile
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress, IngestReport
 from mcp_optimizer.errors import OptimizerError, SourceError, StoreBusyError
 from mcp_optimizer.ingestion_results import (
@@ -103,8 +103,9 @@ class Ingestion:
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
             linked = {row.registry_server_id for row in state.workloads if row.registry_server_id}
+            given = {identity.key: name for identity, name in catalog.resolutions}
             plan = reconcile(
-                catalog, state.registry, resolutions=state.resolutions, linked_ids=linked, claims=state.claims
+                catalog, state.registry, resolutions=given | state.resolutions, linked_ids=linked, claims=state.claims
             )
             changes, notes = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
             draft = await self._writer.draft(
@@ -128,12 +129,18 @@ class Ingestion:
         )
         opened += [problem for problem in embedding_problems(draft.workload_failures) if problem not in state.problems]
         same_claims = state.claims == list(plan.claims)
-        if not last and draft.empty and same_claims and not (opened or closed):
+        aliases = new_aliases(catalog, after.registry, after.aliases)
+        same_claims = same_claims and not new_resolutions(catalog, state.resolutions)
+        if not last and draft.empty and same_claims and not (opened or closed or aliases):
             return report, after
         async with self._store.database.writing() as connection:
             writing = await self._begin(connection, state, run)
             await self._writer.apply(writing, draft, cause="ingestion")
             await note_relations(writing, notes)
+            for identity, name in new_resolutions(catalog, state.resolutions):
+                await self._store.registry_servers.resolve(writing, identity, name)
+            for alias in aliases:
+                await self._store.registry_servers.add_alias(writing, alias)
             if not same_claims:
                 await self._store.registry_servers.set_claims(writing, plan.claims)
             await open_and_close(writing, opened, closed, new_id=self._surroundings.new_id)

@@ -1,6 +1,7 @@
 """The one door between the faces and everything else."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,6 +23,7 @@ from mcp_optimizer.domain.reports import (
     IngestReport,
     RelationReport,
     ResolutionReport,
+    SnapshotReport,
 )
 from mcp_optimizer.domain.views import (
     ChangeView,
@@ -38,6 +40,7 @@ from mcp_optimizer.domain.views import (
 from mcp_optimizer.embedding_memory import EmbeddingMemory
 from mcp_optimizer.embeddings import Embedder, open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError
+from mcp_optimizer.exporting import export_snapshot
 from mcp_optimizer.ingestion import Ingestion
 from mcp_optimizer.relating import Relating
 from mcp_optimizer.search import Search
@@ -111,6 +114,7 @@ class DataService:
             runs = await run_log.latest_runs(connection, _OVERVIEW_ROWS)
             found = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
         catalogue = await self._catalogue()
+        found = [*found, *catalogue.disagreements()][:_OVERVIEW_ROWS]
         return catalogue.overview(runs, found, database=self.store.database.label, model=self._embedder.model)
 
     async def registry_servers(self) -> list[RegistryServerView]:
@@ -153,7 +157,9 @@ class DataService:
         subject = catalogue.subject(name)
         if subject is None:
             raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
-        return explain(subject, catalogue.index)
+        async with self.store.database.reading() as connection:
+            history = await change_log.relation_history(connection, name)
+        return explain(subject, catalogue.index).model_copy(update={"history": tuple(history)})
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:
         """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query."""
@@ -170,9 +176,11 @@ class DataService:
             return await run_log.latest_runs(connection, limit)
 
     async def problems(self, *, include_closed: bool = False, limit: int = 500) -> list[ProblemView]:
-        """Problems of single items, the open ones first, then the newest."""
+        """Problems of single items, the open ones first, then the newest; disagreeing provenance among them."""
         async with self.store.database.reading() as connection:
-            return await problems.views(connection, include_closed=include_closed, limit=limit)
+            found = await problems.views(connection, include_closed=include_closed, limit=limit)
+        disagreements = (await self._catalogue()).disagreements()
+        return sorted([*found, *disagreements], key=lambda problem: not problem.open)[:limit]
 
     async def changes(self, limit: int = 200) -> list[ChangeView]:
         """The last lines of the change log, newest first."""
@@ -250,6 +258,10 @@ class DataService:
     def _refuse_read_only(self, action: str) -> None:
         if self.read_only:
             raise ReadOnlyError(f"can't {action}: opened read-only", remedy="open it without --read-only")
+
+    async def export_snapshot(self, path: Path) -> SnapshotReport:
+        """Write all that is stored to a file that another person's program opens to the same explanations (S7)."""
+        return await export_snapshot(self.store, path)
 
     # Keeping
 

@@ -71,6 +71,12 @@ def public_url(url: str) -> str:
     return _settled(_public_url, one_line(url))
 
 
+def masked_query(url: str) -> str:
+    """``url`` with the values of key-like query fields cut, and all else as it is: fit to be stored (S7)."""
+    address, mark, query = url.partition("?")
+    return address + mark + "&".join(map(_public_field, query.split("&")))
+
+
 def public_message(message: str) -> str:
     """An error message as one printable line, with every URL in it as :func:`public_url` gives it."""
     return _settled(lambda text: _URL.sub(lambda found: public_url(found[0]), text), one_line(message))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mcp_optimizer.db.problems import Problem
 from mcp_optimizer.db.store import StoredState
-from mcp_optimizer.domain.matching import RegistryIndex, Subject, drift_of, linkable_to, match
+from mcp_optimizer.domain.matching import RegistryIndex, Subject, disagreement, drift_of, linkable_to
 from mcp_optimizer.domain.models import (
     IdentityKey,
     Kind,
@@ -116,7 +116,7 @@ class Catalogue:
             id=row.id,
             tokens=tokens,
             linkable_to=linkable.name if linkable and relation is Relation.AUTONOMOUS else None,
-            problem=problem.reason if problem else None,
+            problem=problem.reason if problem else disagreement(row, self.index),
             endpoint=row.endpoint,
             transport=row.transport,
             updated_at=row.updated_at,
@@ -142,6 +142,21 @@ class Catalogue:
         """A rejected workload that has no row; None when there is no such."""
         problem = self._rejected.get(name)
         return WorkloadDetail(**_rejected_view(problem).model_dump()) if problem else None
+
+    def disagreements(self) -> list[ProblemView]:
+        """Workloads whose recorded provenance names another entry than they are linked to: as true as this moment."""
+        return [
+            ProblemView(
+                id=f"provenance/{row.name}",
+                entity="workload",
+                name=row.name,
+                problem="provenance",
+                reason=reason,
+                since=row.relation_changed_at,
+            )
+            for row in self.state.workloads
+            if (reason := disagreement(row, self.index)) is not None
+        ]
 
     def subject(self, name: str) -> Subject | None:
         """The workload as the matcher sees it, whether it has a row or not; None when there is no such."""
@@ -187,13 +202,6 @@ class Catalogue:
             database=database,
             model=model,
         )
-
-    def still_rejected(self, name: str) -> bool:
-        """Whether the workload's identity is still claimed by several entries no one has chosen among (M2)."""
-        subject = self.subject(name)
-        if subject is None or subject.identity is None:
-            return False
-        return match(subject.identity, self.index).verdict is Relation.REJECTED
 
 
 def tool_view(tool: StoredTool) -> ToolView:

@@ -93,6 +93,7 @@ class Draft:
             registry=[row for key, row in registry.items() if key not in gone],
             workloads=[row for key, row in workloads.items() if key not in gone],
             claims=list(claims),
+            aliases=[*state.aliases, *self.aliases],
         )
 
     @property

@@ -241,3 +241,43 @@ def test_without_a_terminal_the_program_prints_and_leaves_with_0(snapshot: str, 
     assert shown.returncode == DONE
     assert "Relationships" in shown.stdout
     assert "\x1b" not in shown.stdout
+
+
+def test_relations_are_changed_by_hand_after_a_dry_run(filled: Any) -> None:
+    """L3, L5: link, unlink and re-match say beforehand what they do, and need consent."""
+    link = ("workload", "link", "ledgerly-beta", "ledgerly-books")
+    dry = json.loads(filled(*link, "--dry-run", "--json")[1])
+    assert dry["linked"] == [{"workload": "ledgerly-beta", "registry_server": "ledgerly-books", "before": None}]
+    assert filled(*link)[0] == USAGE
+    assert json.loads(filled(*link, "--yes", "--json")[1]) == {**dry, "dry_run": False}
+    shown = json.loads(filled("workload", "explain", "ledgerly-beta", "--json")[1])
+    assert (shown["verdict"], shown["registry_server"]) == ("linked", "ledgerly-books")
+    assert [change["cause"] for change in shown["history"]] == ["first-match", "linked-by-hand"]
+    assert shown["drift"]
+    assert filled("workload", "unlink", "ledgerly-beta", "--yes")[0] == DONE
+    assert json.loads(filled("workload", "rematch", "--all", "--yes", "--json")[1])["linked"] == []
+    assert filled("workload", "rematch")[0] == USAGE
+    assert filled("db", "check")[0] == DONE
+
+
+def test_linking_to_another_kind_is_refused(filled: Any) -> None:
+    code, _, err = filled("workload", "link", "ledgerly-beta", "brightdesk-tickets", "--yes")
+    assert code == FAILED
+    assert "kind" in err
+
+
+def test_resolving_a_duplicate_lets_the_rejected_workload_in(filled: Any, snapshot: str) -> None:
+    """M3: the choice is stored, applied at once, and survives re-ingestion."""
+    (shared,) = {s["identity"] for s in json.loads(filled("registry", "list", "--json")[1]) if s["duplicates"]}
+    report = json.loads(filled("registry", "resolve", shared, "parcelpost-community", "--yes", "--json")[1])
+    assert report["waiting"] == ["parcels"]
+    filled("ingest", "all", "--from", snapshot)
+    shown = json.loads(filled("workload", "show", "parcels", "--json")[1])
+    assert shown["registry_server"] == "parcelpost-community"
+    assert filled("registry", "resolve", shared, "nobody", "--yes")[0] == FAILED
+
+
+def test_a_snapshot_is_exported(filled: Any, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    assert json.loads(filled("snapshot", "export", str(target), "--json")[1])["workloads"] > 20
+    assert json.loads(target.read_text())["format"] == "mcp-optimizer-snapshot/1"

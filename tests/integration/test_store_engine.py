@@ -1,6 +1,7 @@
 """Several processes on one file: locks, states, what is seen, what is cancelled, what does not fit (S6)."""
 
 import asyncio
+import os
 import sys
 import textwrap
 import time
@@ -94,7 +95,7 @@ async def test_another_writer_is_a_readable_error(
         with pytest.raises(StoreBusyError) as caught:
             await ingest(service, catalog(entry("beta", "example.org/beta:1", ["pong"])))
         assert [view.name for view in await service.registry_servers()] == ["alpha"], "readers are not kept waiting"
-    assert "another process has been writing" in caught.value.message
+    assert "another program holds the lock" in caught.value.message
     assert str(database_path) in caught.value.message
     assert caught.value.remedy
     assert dump(database_path) == before
@@ -278,3 +279,13 @@ async def test_a_store_that_is_not_open_says_so(settings: Settings) -> None:
 async def test_two_services_make_one_database_at_once(open_service: OpenService, database_path: Path) -> None:
     await asyncio.gather(*(open_service(fresh=True) for _ in range(4)))
     assert value(database_path, "SELECT COUNT(*) FROM embedding_model") == 1
+
+
+async def test_who_holds_the_lock_is_said(service: DataService, settings: Settings, open_service: OpenService) -> None:
+    """A process that waits in vain learns which one it waited for."""
+    impatient = await open_service(settings.model_copy(update={"busy_timeout": 0.1}))
+    async with service.store.database.writing():
+        with pytest.raises(StoreBusyError, match=rf"process {os.getpid()}, which has been writing for \d+ s,"):
+            await impatient.reindex()
+    await impatient.reindex()
+    assert not list(service.store.database.path.parent.glob("*-writer"))

@@ -4,11 +4,13 @@ from mcp_optimizer.cli.catalog import registry
 from mcp_optimizer.cli.ingest import ingest
 from mcp_optimizer.cli.keeping import db, doctor
 from mcp_optimizer.cli.program import program
+from mcp_optimizer.cli.relations import link, rematch, resolve, unlink
 from mcp_optimizer.cli.screens import demo, simulate_toolhive, tui
 from mcp_optimizer.cli.searching import search
+from mcp_optimizer.cli.snapshots import snapshot
 from mcp_optimizer.cli.workloads import workload
 
-for command in (tui, demo, simulate_toolhive, ingest, registry, workload, search, db, doctor):
+for command in (tui, demo, simulate_toolhive, ingest, registry, workload, search, snapshot, db, doctor):
     program.add_command(command)
 
-__all__ = ["program"]
+__all__ = ["link", "program", "rematch", "resolve", "unlink"]

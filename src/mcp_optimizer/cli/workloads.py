@@ -13,7 +13,7 @@ from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.text import lines, one_line
 
 if TYPE_CHECKING:
-    from mcp_optimizer.domain.views import WorkloadDetail, WorkloadView
+    from mcp_optimizer.domain.views import ChangeView, WorkloadDetail, WorkloadView
     from mcp_optimizer.service import DataService
 
 
@@ -89,6 +89,11 @@ def describe_explanation(explanation: Explanation) -> str:
     said += [
         f"  {step.step:<{width}}  {step.outcome:<{outcomes}}  {one_line(step.detail)}" for step in explanation.steps
     ]
+    if explanation.disagreement:
+        said += ["", f"But {one_line(explanation.disagreement)}"]
+    if explanation.history:
+        said += ["", "History:"]
+        said += [f"  {change.at}  {_happened(change)}" for change in explanation.history]
     if explanation.near_misses:
         said += ["", "Near misses, strongest first:"]
     for miss in explanation.near_misses:
@@ -96,6 +101,13 @@ def describe_explanation(explanation: Explanation) -> str:
         said += ["", f"  {one_line(miss.registry_server)}  ({miss.reason})"]
         said += _marked("running", running) + _marked("catalog", catalog)
     return "\n".join(said)
+
+
+def _happened(change: "ChangeView") -> str:
+    """One line of a relation's history in words: what, why, and whether an ingestion or a person did it."""
+    what = " ".join(part for part in (change.operation, one_line(change.detail)) if part)
+    who = f"ingestion {change.run_id[:8]}" if change.run_id else "by hand"
+    return f"{what} ({change.cause}, {who})"
 
 
 def _marked(label: str, pieces: Pieces) -> list[str]:

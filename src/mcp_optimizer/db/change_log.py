@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.domain.views import ChangeView
@@ -72,6 +72,31 @@ async def latest(connection: AsyncConnection, limit: int) -> list[ChangeView]:
     return [_view(row._mapping) for row in rows]
 
 
+RELATION_OPERATIONS: Final = (
+    "linked",
+    "autonomous",
+    "unlinked",
+    "context-renamed",
+    "drifted",
+    "drift-ended",
+    "rejected",
+)
+"""Operations that say something of a workload's relation (L11)."""
+
+
+async def relation_history(connection: AsyncConnection, workload: str) -> list[ChangeView]:
+    """Every change of a workload's relation, oldest first, beginning where it was last added."""
+    rows = await connection.execute(
+        text(
+            "SELECT * FROM change_log WHERE entity = 'workload' AND name = :name AND operation IN :operations "
+            "AND sequence >= COALESCE((SELECT MAX(sequence) FROM change_log WHERE entity = 'workload' "
+            "AND name = :name AND operation = 'added'), 0) ORDER BY sequence"
+        ).bindparams(bindparam("operations", expanding=True)),
+        {"name": workload, "operations": RELATION_OPERATIONS},
+    )
+    return [_view(row._mapping) for row in rows]
+
+
 def _view(columns: Any) -> ChangeView:
-    fields = ("sequence", "at", "entity", "name", "operation", "cause", "detail")
+    fields = ("sequence", "at", "entity", "name", "operation", "cause", "detail", "run_id")
     return ChangeView(**{field: columns[field] for field in fields})

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.db.writer_note import WriterNote
 from mcp_optimizer.errors import StoreBusyError, StoreError
 from mcp_optimizer.text import public_url
 
@@ -22,6 +23,7 @@ class Database:
         self.url = url
         self.path = _path_of(url)
         self._busy_timeout = busy_timeout
+        self._note = WriterNote(self.path)
         self._writer: AsyncEngine | None = None
         self._readers: AsyncEngine | None = None
 
@@ -62,7 +64,8 @@ class Database:
         Raises StoreBusyError when another process held the lock for longer than we wait.
         """
         async with self._transaction(self._writer) as connection:
-            yield connection
+            with self._note.held():
+                yield connection
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine | None) -> AsyncGenerator[AsyncConnection]:
@@ -97,7 +100,7 @@ class Database:
     def _readable(self, error: DBAPIError) -> StoreError:
         if sqlite_driver.is_busy(error):
             return StoreBusyError(
-                f"another process has been writing to {self.path} for more than {self._busy_timeout:g} s",
+                f"waited {self._busy_timeout:g} s in vain: {self._note.holder()} holds the lock of {self.path}",
                 remedy="wait for it to finish and try again",
             )
         said = str(error.orig)

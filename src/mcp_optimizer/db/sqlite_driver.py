@@ -118,7 +118,11 @@ def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: 
     async def connect() -> aiosqlite.Connection:
         opened = _Connection(lambda: _connect(path, busy_timeout, query_only=not writer), 64)
         opened._thread.daemon = True  # a program that ends without closing must not hang on this thread
-        return await opened
+        try:
+            return await opened
+        except BaseException:
+            await asyncio.to_thread(opened._thread.join)  # it still reports to this loop, which may close next
+            raise
 
     engine = create_async_engine(
         "sqlite+aiosqlite://",

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from mcp_optimizer.domain.models import Identity, Kind
+from mcp_optimizer.text import masked_query
 
 _MAX_LENGTH: Final = 2048
 _MAX_REPOSITORY: Final = 255
@@ -77,8 +78,12 @@ class ImageParts:
 
 
 def remote_identity(url: str) -> Identity:
-    """The identity of a remote server. Raises :class:`IdentityError`."""
-    return Identity(kind=Kind.REMOTE, canonical=str(parse_url(url)), raw=url.strip())
+    """The identity of a remote server. Raises :class:`IdentityError`.
+
+    The values of key-like query fields are no part of it: who may use a server is not which server it is (S7).
+    """
+    raw = masked_query(url.strip())
+    return Identity(kind=Kind.REMOTE, canonical=str(parse_url(raw)), raw=raw)
 
 
 def container_identity(image: str) -> Identity:

@@ -13,6 +13,7 @@ from mcp_optimizer.domain.models import (
     Cause,
     ItemProblem,
     ObservedWorkload,
+    RecordedRelation,
     RegistryServer,
     Relation,
     ToolDefinition,
@@ -143,14 +144,27 @@ def _ingested(
     }
     if before is not None and before.identity.key == identity.key:
         return WorkloadChange(before=before, after=before.model_copy(update=seen), tools=observed.tools)
-    found = match(identity, index)
-    if found.verdict is Relation.REJECTED:
-        return Rejection(observed=observed, reason=rejection_reason(identity, found.claimants))
-    cause = Cause.FIRST_MATCH if before is None else Cause.IDENTITY_CHANGED
     base = before or Workload(id=new_id(), name=observed.name, identity=identity, description="", created_at=now)
-    after = _related(base.model_copy(update=seen), found.server, cause, now)
+    base = base.model_copy(update=seen)
+    after = _restored(base, observed.relation, index) if before is None else None
+    cause = Cause.FIRST_MATCH if before is None else Cause.IDENTITY_CHANGED
+    if after is None:
+        found = match(identity, index)
+        if found.verdict is Relation.REJECTED:
+            return Rejection(observed=observed, reason=rejection_reason(identity, found.claimants))
+        after = _related(base, found.server, cause, now)
     relation = _relation_change(before, after, cause)
     return WorkloadChange(before=before, after=after, tools=observed.tools, relation=relation)
+
+
+def _restored(workload: Workload, recorded: RecordedRelation | None, index: RegistryIndex) -> Workload | None:
+    """A new workload with the relation that a snapshot records; None where it records none, or of an unknown entry."""
+    if recorded is None:
+        return None
+    server = index.by_key.get(recorded.identity.key) if recorded.identity else None
+    if recorded.identity is not None and (server is None or server.identity.kind is not workload.identity.kind):
+        return None
+    return _related(workload, server, recorded.cause, recorded.since)
 
 
 def _related(workload: Workload, server: RegistryServer | None, cause: Cause, now: str) -> Workload:

@@ -23,6 +23,7 @@ from mcp_optimizer.domain.models import (
     Value,
     Workload,
 )
+from mcp_optimizer.domain.views import ChangeView
 
 
 class Reason(StrEnum):
@@ -96,6 +97,12 @@ class Explanation(Value):
     drift: Drift | None = None
     linkable_to: str | None = None
     """The entry that an explicit re-match would link it to (L3)."""
+    evidence: Evidence = Evidence()
+    """What others recorded of where it came from; shown beside the verdict, never part of it."""
+    disagreement: str | None = None
+    """Where that evidence names another entry than the verdict."""
+    history: tuple[ChangeView, ...] = ()
+    """How the relation came to be, oldest first (L11)."""
 
 
 class RegistryIndex:
@@ -231,6 +238,8 @@ def explain(subject: Subject, index: RegistryIndex) -> Explanation:
         near_misses=near_misses(subject, index, exclude=server or found.server),
         drift=drift,
         linkable_to=linkable.name if linkable else None,
+        evidence=subject.evidence,
+        disagreement=disagreement(stored, index) if stored else None,
     )
 
 

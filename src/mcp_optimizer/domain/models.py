@@ -83,6 +83,10 @@ class Catalog(Value):
     entries: tuple[CatalogEntry, ...] = ()
     skipped: tuple[ItemProblem, ...] = ()
     complete: bool = True
+    resolutions: tuple[tuple[Identity, str], ...] = ()
+    """Choices among duplicates that a snapshot records (M3); a choice made here counts more."""
+    aliases: tuple[tuple[Identity, str, Identity], ...] = ()
+    """What a snapshot records of entries' past: an entry's identity, and a name and an identity that it had."""
 
 
 class Evidence(Value):
@@ -92,6 +96,28 @@ class Evidence(Value):
     """``registry_server_name`` of ToolHive's export."""
     image_label: str | None = None
     """The image label ``io.modelcontextprotocol.server.name``."""
+
+
+class Cause(StrEnum):
+    """Why a relation is as it is, or changed (L11)."""
+
+    FIRST_MATCH = "first-match"
+    IDENTITY_CHANGED = "identity-changed"
+    REGISTRY_RENAMED = "registry-renamed"
+    REGISTRY_RETAGGED = "registry-retagged"
+    REGISTRY_REMOVED = "registry-removed"
+    REGISTRY_DELETED = "registry-deleted"
+    REMATCH = "re-match"
+    LINKED_BY_HAND = "linked-by-hand"
+    UNLINKED_BY_HAND = "unlinked-by-hand"
+
+
+class RecordedRelation(Value):
+    """A relation as a snapshot records it: which entry a workload inherits from (None: none), since when and why."""
+
+    identity: Identity | None
+    cause: Cause
+    since: str = ""
 
 
 class ObservedWorkload(Value):
@@ -109,6 +135,8 @@ class ObservedWorkload(Value):
     group: str = ""
     virtual_mcp: bool = False
     evidence: Evidence = Evidence()
+    relation: RecordedRelation | None = None
+    """Given by snapshots that this program exported: a workload that is new here gets this relation."""
     tools: tuple[ToolDefinition, ...] | None = None
     """None: not fetched (stopped, or failed with ``tools_problem``); the stored ones stay (L8). A list that was cut
     at the allowed number has both tools and problem."""
@@ -208,20 +236,6 @@ class StoredTool(Value):
     def definition(self) -> ToolDefinition:
         """The tool without what the store adds."""
         return ToolDefinition(name=self.name, details=self.details)
-
-
-class Cause(StrEnum):
-    """Why a relation is as it is, or changed (L11)."""
-
-    FIRST_MATCH = "first-match"
-    IDENTITY_CHANGED = "identity-changed"
-    REGISTRY_RENAMED = "registry-renamed"
-    REGISTRY_RETAGGED = "registry-retagged"
-    REGISTRY_REMOVED = "registry-removed"
-    REGISTRY_DELETED = "registry-deleted"
-    REMATCH = "re-match"
-    LINKED_BY_HAND = "linked-by-hand"
-    UNLINKED_BY_HAND = "unlinked-by-hand"
 
 
 class Relation(StrEnum):

@@ -16,6 +16,7 @@ from mcp_optimizer.domain.models import (
     Catalog,
     CatalogEntry,
     Duplicate,
+    Identity,
     IdentityKey,
     ItemProblem,
     Kind,
@@ -179,6 +180,22 @@ def _alias(pair: EntryPlan) -> Alias | None:
     if row is None or (row.name == entry.name and _place(row.identity.key) == _place(entry.identity.key)):
         return None
     return Alias(registry_server_id=row.id, name=row.name, identity=row.identity)
+
+
+def new_resolutions(catalog: Catalog, known: Mapping[IdentityKey, str]) -> list[tuple[Identity, str]]:
+    """Choices that the catalog's source records and that are not made here yet (M3)."""
+    return [(identity, name) for identity, name in catalog.resolutions if identity.key not in known]
+
+
+def new_aliases(catalog: Catalog, rows: Iterable[RegistryServer], known: Iterable[Alias]) -> list[Alias]:
+    """What the catalog's source records of the past of ``rows`` and is not known here yet."""
+    ids = {row.identity.key: row.id for row in rows}
+    seen = {(alias.registry_server_id, alias.name, alias.identity.key) for alias in known}
+    return [
+        Alias(registry_server_id=ids[identity.key], name=name, identity=earlier)
+        for identity, name, earlier in catalog.aliases
+        if identity.key in ids and (ids[identity.key], name, earlier.key) not in seen
+    ]
 
 
 def _claims(entries: Iterable[CatalogEntry]) -> _Claims:

@@ -79,7 +79,7 @@ class WorkloadView(Value):
     linkable_to: str | None = None
     """Autonomous, and the catalog now has its identity: an explicit re-match would link it to this (L3)."""
     problem: str | None = None
-    """The open problem of its last ingestion, if there is one."""
+    """The open problem of its last ingestion, or where recorded provenance disagrees, if there is one."""
     endpoint: str | None = None
     transport: str = ""
     updated_at: str = ""
@@ -184,6 +184,8 @@ class ChangeView(Value):
     operation: str
     cause: str = ""
     detail: str = ""
+    run_id: str | None = None
+    """The ingestion that made it; None: a person did."""
 
 
 class Overview(Value):

@@ -9,10 +9,20 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from mcp_optimizer.domain.identity import IdentityError, identity_of
-from mcp_optimizer.domain.models import Evidence, Identity, ItemProblem, Kind, ObservedWorkload, is_running
+from mcp_optimizer.domain.models import (
+    Cause,
+    Evidence,
+    Identity,
+    ItemProblem,
+    Kind,
+    ObservedWorkload,
+    RecordedRelation,
+    is_running,
+)
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import kind_of, object_of, reason_of, text_of
 from mcp_optimizer.sources.tool_definitions import tool_definitions
+from mcp_optimizer.text import masked_query
 
 _IMAGE_LABEL: Final = "io.modelcontextprotocol.server.name"
 _VIRTUAL: Final = frozenset({"virtualmcp", "vmcp", "virtualmcpserver"})
@@ -92,6 +102,7 @@ def observed_workload(
         group=_first_text("group", holders=(item, details)),
         virtual_mcp=_is_virtual(item),
         evidence=_evidence(item, export),
+        relation=_relation(item.get("relation")),
         tools=tool_definitions(definitions) if isinstance(definitions, list) else None,
     )
 
@@ -120,12 +131,12 @@ def _identity(
 
 
 def _endpoint(item: Mapping[str, Any]) -> str | None:
-    """Where the MCP server answers: http(s), without user name and password (S7) and without a fragment."""
+    """Where the MCP server answers: http(s), without what may be secret (S7) and without a fragment."""
     try:
         parts = urlsplit(text_of(item.get("url")))
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             return None
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+        return masked_query(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, "")))
     except ValueError:
         return None
 
@@ -136,6 +147,22 @@ def _evidence(item: Mapping[str, Any], export: Mapping[str, Any]) -> Evidence:
         recorded_registry_server=_first_text("registry_server_name", holders=(export, item)) or None,
         image_label=_first_text(_IMAGE_LABEL, holders=tuple(map(object_of, labels))) or None,
     )
+
+
+def _relation(given: object) -> RecordedRelation | None:
+    """The relation that a snapshot records; None where it records none, or none that can be read."""
+    fields = object_of(given)
+    cause = text_of(fields.get("cause"))
+    if cause not in set(Cause):
+        return None
+    identity: Identity | None = None
+    raw = text_of(fields.get("identity"))
+    if raw:
+        try:
+            identity = identity_of(Kind(text_of(fields.get("kind"))), raw)
+        except ValueError:
+            return None
+    return RecordedRelation(identity=identity, cause=Cause(cause), since=text_of(fields.get("since")))
 
 
 def _is_virtual(item: Mapping[str, Any]) -> bool:
