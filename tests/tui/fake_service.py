@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from mcp_optimizer.domain.reports import (
     IngestProgress,
     IngestReport,
     RegistryReport,
+    SnapshotReport,
     WorkloadReport,
 )
 from mcp_optimizer.domain.views import (
@@ -192,6 +194,11 @@ class FakeService(FakeRelating):
     async def changes(self, limit: int = 200) -> list[ChangeView]:
         await self._answer("changes")
         return self.change_views[:limit]
+
+    async def export_snapshot(self, path: Path) -> SnapshotReport:
+        await self._answer("export_snapshot", path)
+        path.write_text("{}")
+        return SnapshotReport(file=str(path), registry_servers=len(self.registry), workloads=len(self.views))
 
     # Changing
 

@@ -43,7 +43,10 @@ class RelationshipsArea(RelatingArea[Line]):
     def rows(self) -> Sequence[Line]:
         """The lines that are open."""
         feed = self.context.feed
+        before = self.relationships.by_server if self.relationships else {}
         self.relationships = Relationships.of(feed.registry or (), feed.workloads or ())
+        if self.opened is not None:  # what was linked meanwhile stands open, as all did at first
+            self.opened |= {f"linked/{name}" for name in self.relationships.by_server if name not in before}
         if self.opened is None and self.relationships.groups:
             self.opened = opened_at_first(self.relationships)
             self._wanted = self._wanted or self._first()
@@ -114,6 +117,11 @@ class RelationshipsArea(RelatingArea[Line]):
         page.title(value.label, ("" if value.workload else str(value.children), Tone.MUTED))
         page.paragraph("…" if value.workload else value.hint, Tone.MUTED)
         return page.content
+
+    def export_values(self) -> list[Value]:
+        """The servers and workloads of the lines that are shown, each once."""
+        found = {self.row_name(line): line.workload or line.server for line in self.table.rows.visible}
+        return [value for value in found.values() if value is not None]
 
     # Actions
 

@@ -20,8 +20,8 @@ _PAIRS = (
     ("top", "bottom", "First, last row"),
     ("page_down", "page_up", "Half a page down, up"),
     ("expand", "collapse", "Open, close; arrows too"),
-    ("sort", "sort_reverse", "Sort by a column, turn round"),
-    ("mark", "mark_all", "Mark one, all that is shown"),
+    ("sort", "sort_reverse", "Sort, turn round"),
+    ("mark", "mark_all", "Mark one, all shown"),
     ("rematch", "rematch_all", "Re-match chosen, all"),
     ("link", "unlink", "Link, unlink by hand"),
 )
