@@ -44,3 +44,9 @@ def test_help_fits_80x24(area: Area) -> None:
     lines = help_content(Keymap(), area).plain.splitlines()
     assert len(lines) <= 21
     assert max(map(len, lines)) <= 76
+
+
+def test_the_page_of_keys_is_made_from_the_list() -> None:
+    from bench import keys
+
+    assert keys.FILE.read_text(encoding="utf-8") == keys.document(), "run `python -m bench.keys`"

@@ -118,7 +118,7 @@ async def test_area_theme_sort_and_filters_come_back(tmp_path: Path) -> None:
     async with second.run_test() as pilot:
         await settle(pilot)
         assert (second.area, second.theme) == (Area.WORKLOADS, "mcp-optimizer-light")
-        assert names(second) == ["fetch-b", "fetch-a"]
+        assert names(second) == ["fetch-a", "fetch-b"]
         assert view(second).table.rows.sort == Sort("relation", descending=True)
         assert view(second).filter_line.field.value == "fetch"
         await press(pilot, "2", "6")

@@ -129,7 +129,9 @@ class OptimizerApp(App[None]):
         await self._stack.aclose()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on what workers of the app have brought, by their group."""
+        """Pass on what workers of the app have brought, by their group; nothing while the screens are closing."""
+        if not self.base.query(Footer):
+            return
         owners = {"service": self._service_opened, "feed": self._feed_answered, "ingest": self.ingesting.ended}
         owner = owners.get(event.worker.group)
         if owner is not None and event.state in {WorkerState.SUCCESS, WorkerState.ERROR, WorkerState.CANCELLED}:
@@ -350,7 +352,8 @@ class OptimizerApp(App[None]):
 
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Show a line above the footer; an empty one takes it away."""
-        self.base.query_one(Notice).say(text, tone)
+        for notice in self.base.query(Notice):
+            notice.say(text, tone)
 
     @on(Say)
     def _said(self, event: Say) -> None:
@@ -362,5 +365,6 @@ class OptimizerApp(App[None]):
 
     def _refresh_frame(self) -> None:
         base = self.base
-        base.query_one(Header).state = header_state(self.context, self.area)
-        base.query_one(Footer).hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)
+        for footer in base.query(Footer):  # none while the screens are closing
+            base.query_one(Header).state = header_state(self.context, self.area)
+            footer.hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)
