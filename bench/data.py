@@ -88,7 +88,7 @@ def listing(made: Catalog, workloads: int, tools_each: int) -> WorkloadListing:
                 transport="streamable-http",
                 status="running" if number % 20 else "stopped",
                 group=f"team-{number % 7}",
-                tools=tools(number, tools_each),
+                tools=entry.tools if number < len(made.entries) else tools(number, tools_each),
             )
         )
     return WorkloadListing(source="made up", workloads=tuple(items))

@@ -20,8 +20,8 @@ filter = "f"                    # one key
 ```
 
 Keys are named as Textual names them: `slash`, `question_mark`, `ctrl+d`, `f2`, `G`. What is marked ✎ changes what is
-stored; with `--read-only` it is not there. In a filter: `text`, `!not`, `~fuzzy`, `field:value`, `field:=exactly`, quotes
-around spaces.
+stored; with `--read-only` it is not there. In a filter: `text`, `!not`, `~fuzzy`, `field:value`, `field:=exactly`;
+quotes stand around spaces.
 """
 
 

@@ -109,6 +109,7 @@ def _core() -> None:
             sa.Column("updated_at", sa.Text, nullable=False),
             sa.UniqueConstraint("server_id", "name", name=f"{table}_name"),
         )
+        op.create_index(f"{table}_tokens", table, ["server_id", "token_count"])
         op.create_index(f"{table}_any_name", table, [sa.text("LOWER(name)")])
 
 

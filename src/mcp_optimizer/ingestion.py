@@ -6,6 +6,7 @@ the plan is made anew; what was embedded for the first plan is remembered, so th
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -71,7 +72,7 @@ class Ingestion:
                 await self._log_end(run, "failed", public_message(str(error)))
             raise
         run.progress(IngestPhase.DONE)
-        return report
+        return report.model_copy(update={"seconds": round(run.elapsed(), 3)}) if dry_run else report
 
     async def _ingest(self, run: "_Run", *, dry_run: bool) -> IngestReport:
         catalog, listing = await run.read()
@@ -105,7 +106,12 @@ class Ingestion:
             linked = {row.registry_server_id for row in state.workloads if row.registry_server_id}
             given = {identity.key: name for identity, name in catalog.resolutions}
             plan = reconcile(
-                catalog, state.registry, resolutions=given | state.resolutions, linked_ids=linked, claims=state.claims
+                catalog,
+                state.registry,
+                resolutions=given | state.resolutions,
+                linked_ids=linked,
+                claims=state.claims,
+                aliases=state.aliases,
             )
             changes, notes = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
             draft = await self._writer.draft(
@@ -115,7 +121,7 @@ class Ingestion:
                 changes=changes,
                 aliases=plan.aliases,
             )
-        after = draft.applied_to(state, plan.claims)
+        after = replace(draft.applied_to(state, plan.claims), resolutions=given | state.resolutions)
         await self._embed(run, draft, dry_run=dry_run)
         result = registry_report(plan, catalog, draft.registry_failures)
         shown = with_workload_failures(result, draft.workload_failures)

@@ -74,14 +74,14 @@ class DataService:
         self.settings = settings
         self.read_only = read_only
         self._surroundings = surroundings or Surroundings()
-        self._embedder = embedder or open_embedder(settings)
+        self.embedder = embedder or open_embedder(settings)
         self.store = Store(Database(settings.database_url(), busy_timeout=settings.busy_timeout))
-        memory = EmbeddingMemory(self.store.database, self._embedder)
+        memory = EmbeddingMemory(self.store.database, self.embedder)
         writer = Writer(self.store, memory, self._surroundings)
         self._ingestion = Ingestion(self.store, writer, self._surroundings)
         self._deletion = Deletion(self.store, writer, self._surroundings)
         self._relating = Relating(self.store, writer, self._surroundings)
-        self._search = Search(self.store, self._embedder)
+        self._search = Search(self.store, self.embedder)
         self._catalogue_lock = asyncio.Lock()
         self._kept_catalogue: Catalogue | None = None
 
@@ -99,8 +99,8 @@ class DataService:
         database = self.store.database
         await database.open()
         try:
-            done = await upgrade(database, self._embedder)
-            await check_model(database, self._embedder)
+            done = await upgrade(database, self.embedder)
+            await check_model(database, self.embedder)
         except BaseException:
             await database.close()
             raise
@@ -119,7 +119,7 @@ class DataService:
             found = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
         catalogue = await self._catalogue()
         found = [*found, *catalogue.disagreements()][:_OVERVIEW_ROWS]
-        return catalogue.overview(runs, found, database=self.store.database.label, model=self._embedder.model)
+        return catalogue.overview(runs, found, database=self.store.database.label, model=self.embedder.model)
 
     async def registry_servers(self) -> list[RegistryServerView]:
         """All registry servers, by name."""
@@ -157,7 +157,7 @@ class DataService:
 
     async def explain(self, name: str) -> Explanation:
         """Why this workload inherits from the entry it does, or from none (M5). Raises NotFoundError."""
-        catalogue = await self._catalogue()
+        catalogue = await self._catalogue(counts=False)
         subject = catalogue.subject(name)
         if subject is None:
             raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
@@ -183,7 +183,7 @@ class DataService:
         """Problems of single items, the open ones first, then the newest; disagreeing provenance among them."""
         async with self.store.database.reading() as connection:
             found = await problems.views(connection, include_closed=include_closed, limit=limit)
-        disagreements = (await self._catalogue()).disagreements()
+        disagreements = (await self._catalogue(counts=False)).disagreements()
         return sorted([*found, *disagreements], key=lambda problem: not problem.open)[:limit]
 
     async def changes(self, limit: int = 200) -> list[ChangeView]:
@@ -281,7 +281,7 @@ class DataService:
         """What works here and what does not, each with its remedy."""
         from mcp_optimizer.doctor import examine  # noqa: PLC0415 (it looks for ToolHive: imports as above)
 
-        return await examine(self.settings, self._embedder)
+        return await examine(self.settings, self.embedder)
 
     # Watching
 
@@ -289,14 +289,20 @@ class DataService:
         """Batches of changes as they are committed, by this process or another. Never ends by itself."""
         return watch(self.store.database, interval=interval)
 
-    async def _catalogue(self) -> Catalogue:
-        """The stored state with its indexes, for making views; kept until a change is logged, by whomever."""
+    async def _catalogue(self, *, counts: bool = True) -> Catalogue:
+        """The stored state with its indexes, for making views; without ``counts`` tools are not counted.
+
+        One with counts is kept until a change is logged, by whomever.
+        """
         async with self._catalogue_lock, self.store.database.reading() as connection:
             kept = self._kept_catalogue
-            if kept is None or kept.state.sequence != await change_log.last_change(connection):
-                kept = self._kept_catalogue = Catalogue(
-                    await self.store.state(connection),
-                    await self.store.registry_tools.counts(connection),
-                    await self.store.workload_tools.counts(connection),
-                )
-        return kept
+            if kept is not None and kept.state.sequence == await change_log.last_change(connection):
+                return kept
+            made = Catalogue(
+                await self.store.state(connection),
+                await self.store.registry_tools.counts(connection) if counts else {},
+                await self.store.workload_tools.counts(connection) if counts else {},
+            )
+            if counts:
+                self._kept_catalogue = made
+        return made

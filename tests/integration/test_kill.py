@@ -1,105 +1,156 @@
-"""A program that is killed leaves a sound database, and the next ingestion completes."""
+"""A program that is killed, or finds the disk full or the database locked, leaves a sound database (B, S6)."""
 
 import asyncio
-import os
-import random
-import signal
 import sys
-import textwrap
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mcp_optimizer.domain.models import Catalog, WorkloadListing
+from mcp_optimizer.config import Settings
+from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.errors import StoreBusyError, StoreError
+from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
-from tests.support.builders import catalog, entry, listing, workload
+from tests.support.database import dump, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.services import assert_sound, ingest
+from tests.support.victims import Operation, assert_done, digest, do, kill_many, world
 
-VICTIMS = """
-    import asyncio, os, sys
-    from mcp_optimizer.config import Settings
-    from mcp_optimizer.service import DataService
-    from tests.integration.test_kill import world
-    from tests.support.embedders import FakeEmbedder
-    from tests.support.services import ingest
-
-    async def main():
-        settings = Settings(db_url=f"sqlite:///{sys.argv[1]}")
-        async with DataService(settings, embedder=FakeEmbedder(delay=0.002)) as service:
-            print(os.getpid(), flush=True)
-            for version in range(1000):
-                await ingest(service, *world(version))
-
-    for _ in sys.stdin:
-        victim = os.fork()
-        if victim == 0:
-            asyncio.run(main())
-            os._exit(0)
-        print(os.WTERMSIG(os.waitpid(victim, 0)[1]), flush=True)
+HOLDER = """
+import sys
+from tests.support.database import raw_connection
+from pathlib import Path
+with raw_connection(Path(sys.argv[1])) as connection:
+    connection.execute("BEGIN IMMEDIATE")
+    print("locked", flush=True)
+    sys.stdin.readline()
+    connection.execute("COMMIT")
+    print("free", flush=True)
 """
-"""A process that, for every line it reads, lets a copy of itself ingest without end: copies need no time to start."""
-
-KILLS = 12
-SEED = 20260102
 
 
-def world(version: int) -> tuple[Catalog, WorkloadListing]:
-    """A catalog and a listing of which much is different in each version: added, renamed, re-tagged, removed."""
-    names = [f"server-{number}" for number in range(version % 5, 20)]
-    entries = [entry(f"{name}-{version // 3}", f"example.org/{name}:1", ["ping", f"v{version}"]) for name in names]
-    seen = [workload(f"w-{name}", f"example.org/{name}:1", ["ping", f"v{version}"]) for name in names[version % 3 :]]
-    return catalog(*entries), listing(*seen)
+async def test_a_killed_program_leaves_a_sound_database_and_loses_nothing(
+    open_service: OpenService, database_path: Path, fake_embedder: FakeEmbedder
+) -> None:
+    service = await open_service()
+    counts = await kill_many(service, database_path, kills=50, longest=0.2, seed=20260102)
+    assert counts["acknowledged"] > 10, "not all were killed before they had done anything"
+    await ingest(service, *world(1))
+    before = dump(database_path)
+    fake_embedder.forget()
+    await ingest(service, *world(1))
+    assert (dump(database_path), fake_embedder.texts) == (before, [])
 
 
-class Victims:
-    """Programs that ingest without end until they are killed."""
+@pytest.fixture
+async def filled(open_service: OpenService) -> DataService:
+    """A service whose store holds a version of the world in which two entries share an image."""
+    service = await open_service()
+    await ingest(service, *world(1))
+    return service
+
+
+async def operations(service: DataService) -> list[Operation]:
+    """One of each kind."""
+    servers = await service.registry_servers()
+    (shared,) = [view for view in servers if view.duplicates]
+    return [
+        Operation("unlink", name="w2"),
+        Operation("link", name="w3", other=shared.id),
+        Operation("resolve", name=shared.identity, other=shared.duplicates[0]),
+        Operation("delete workload", name="w4"),
+        Operation("workloads", version=8),
+        Operation("delete server", name=servers[0].id),
+        Operation("registry", version=6),
+    ]
+
+
+async def test_a_full_disk_changes_nothing_and_says_so(
+    filled: DataService, open_service: OpenService, database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each page more a write gets further; wherever it stops, nothing of it stays."""
+    connect: Callable[..., Any] = sqlite_driver._connect
+    room = 0
+
+    def on_a_full_disk(*given: Any, **named: Any) -> Any:
+        connection = connect(*given, **named)
+        connection.execute(f"PRAGMA max_page_count={room}")
+        return connection
+
+    refused: Counter[str] = Counter()
+    for operation in await operations(filled):
+        await filled.close()
+        room = value(database_path, "PRAGMA page_count") - value(database_path, "PRAGMA freelist_count")
+        before, done = digest(database_path), False
+        while not done:
+            with monkeypatch.context() as patch:
+                patch.setattr(sqlite_driver, "_connect", on_a_full_disk)
+                service = await open_service(check=False)
+                try:
+                    await do(service, operation)
+                    done = True
+                except StoreError as error:
+                    assert "no room left" in str(error)
+                    refused[operation.what] += 1
+                    room += 1
+                finally:
+                    await service.close()
+            assert done or digest(database_path) == before
+        await filled.open()
+        await assert_done(filled, operation)
+        await assert_sound(filled)
+    assert {"registry", "workloads"} <= set(refused), "these need room"
+
+
+class Holder:
+    """Another process that holds the write lock until it is told to let go."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def kill_one_after(self, seconds: float) -> None:
-        """Start one, and kill it ``seconds`` after it has opened the database."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"another\n")
-        victim = int(await self._line())
-        await asyncio.sleep(seconds)
-        os.kill(victim, signal.SIGKILL)
-        assert int(await self._line()) == signal.SIGKILL, "it ran until it was killed"
-
-    async def _line(self) -> bytes:
+    async def says(self, word: str) -> None:
         assert self._process.stdout is not None
-        return await asyncio.wait_for(self._process.stdout.readline(), 30)
+        assert (await self._process.stdout.readline()).decode().strip() == word
+
+    async def lets_go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        await self.says("free")
 
 
 @pytest.fixture
-async def victims(database_path: Path) -> AsyncIterator[Victims]:
-    """Victims on the test's database; none outlives the test."""
+async def holder(filled: DataService, database_path: Path) -> AsyncIterator[Holder]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", textwrap.dedent(VICTIMS), str(database_path), start_new_session=True,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
+        sys.executable, "-c", HOLDER, str(database_path), stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
-    yield Victims(process)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    holder = Holder(process)
+    await holder.says("locked")
+    yield holder
+    assert process.stdin is not None
+    process.stdin.close()
     await process.wait()
 
 
-async def test_a_killed_program_leaves_a_sound_database(
-    open_service: OpenService, victims: Victims, fake_embedder: FakeEmbedder
+async def test_a_locked_database_can_be_read_and_refuses_every_change(
+    filled: DataService, holder: Holder, open_service: OpenService, settings: Settings, database_path: Path
 ) -> None:
-    moments = random.Random(SEED)
-    service = await open_service()
-    for _ in range(KILLS):
-        await victims.kill_one_after(moments.uniform(0, 0.3))
-        await assert_sound(service)
-    catalog_now, listing_now = world(0)
-    await ingest(service, catalog_now, listing_now)
-    assert {view.name for view in await service.registry_servers()} == {item.name for item in catalog_now.entries}
-    assert {view.name for view in await service.workloads()} == {item.name for item in listing_now.workloads}
-    assert all(tool.embedded for tool in (await service.workload("w-server-7")).tool_list)
-    fake_embedder.forget()
-    await ingest(service, catalog_now, listing_now)
-    assert fake_embedder.texts == []
+    impatient = await open_service(settings.model_copy(update={"busy_timeout": 0.05}))
+    before = digest(database_path)
+    for operation in await operations(impatient):
+        with pytest.raises(StoreBusyError, match="another process has been writing"):
+            await do(impatient, operation)
+    assert digest(database_path) == before
+    assert len(await impatient.workloads()) == len(await filled.workloads()) > 0
+    waiting = asyncio.create_task(do(filled, Operation("unlink", name="w2")))
+    await asyncio.sleep(0.2)
+    assert not waiting.done(), "a patient one waits"
+    await holder.lets_go()
+    await waiting
+    await assert_done(filled, Operation("unlink", name="w2"))
+    for operation in await operations(impatient):
+        await do(impatient, operation)
+        await assert_done(impatient, operation)

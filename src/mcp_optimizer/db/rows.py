@@ -1,4 +1,8 @@
-"""Between rows of the core tables and the values of the domain."""
+"""Between rows of the core tables and the values of the domain.
+
+The schema holds what the values demand, so values are made from rows without being validated again: planning and
+showing read thousands.
+"""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +49,9 @@ def kind_of(remote: object) -> Kind:
 
 
 def _identity(row: Mapping[str, Any]) -> Identity:
-    return Identity(kind=kind_of(row["remote"]), canonical=row["identity"], raw=row["url"] or row["package"])
+    return Identity.model_construct(
+        kind=kind_of(row["remote"]), canonical=row["identity"], raw=row["url"] or row["package"]
+    )
 
 
 _REGISTRY_FIELDS = (
@@ -64,7 +70,9 @@ def registry_server_from(row: Row[Any]) -> RegistryServer:
     """The registry server of a row."""
     columns = row._mapping
     fields = {field: columns[field] for field in _REGISTRY_FIELDS}
-    return RegistryServer(identity=_identity(columns), tags=tuple(json.loads(columns["tags"])), **fields)
+    return RegistryServer.model_construct(
+        identity=_identity(columns), tags=tuple(json.loads(columns["tags"])), **fields
+    )
 
 
 def registry_server_columns(server: RegistryServer) -> Parameters:
@@ -77,10 +85,12 @@ def workload_from(row: Row[Any]) -> Workload:
     """The workload of a row."""
     columns = row._mapping
     fields = {field: columns[field] for field in _WORKLOAD_FIELDS}
-    evidence = Evidence(
+    evidence = Evidence.model_construct(
         recorded_registry_server=columns["recorded_registry_server"], image_label=columns["image_label"]
     )
-    return Workload(identity=_identity(columns), evidence=evidence, virtual_mcp=bool(columns["virtual_mcp"]), **fields)
+    return Workload.model_construct(
+        identity=_identity(columns), evidence=evidence, virtual_mcp=bool(columns["virtual_mcp"]), **fields
+    )
 
 
 def workload_columns(workload: Workload) -> Parameters:
@@ -97,7 +107,7 @@ def workload_columns(workload: Workload) -> Parameters:
 def tool_from(row: Row[Any]) -> StoredTool:
     """The tool of a row, without its embedding."""
     columns = row._mapping
-    return StoredTool(
+    return StoredTool.model_construct(
         id=columns["id"],
         server_id=columns["server_id"],
         name=columns["name"],

@@ -64,7 +64,7 @@ def _load_extension(connection: Any) -> None:
     connection.enable_load_extension(False)
 
 
-def _connect(path: Path, busy_timeout: float, *, query_only: bool) -> Any:
+def connect(path: Path, busy_timeout: float = 5.0, *, query_only: bool = False) -> Any:
     """A connection with the vector extension loaded and the pragmas set. Runs in the connection's own thread.
 
     Only a connection that writes sets the journal mode: it stands in the file, which may turn out not to be ours.
@@ -76,6 +76,7 @@ def _connect(path: Path, busy_timeout: float, *, query_only: bool) -> Any:
             f"busy_timeout={int(busy_timeout * 1000)}",
             "synchronous=NORMAL",
             "foreign_keys=ON",
+            f"cache_size={-16384 if query_only else -131072}",
             "temp_store=MEMORY",
             "query_only=ON" if query_only else "journal_mode=WAL",
         ):
@@ -115,8 +116,8 @@ def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: 
     Without ``transactions`` every statement sees the present state of the file.
     """
 
-    async def connect() -> aiosqlite.Connection:
-        opened = _Connection(lambda: _connect(path, busy_timeout, query_only=not writer), 64)
+    async def opened_connection() -> aiosqlite.Connection:
+        opened = _Connection(lambda: connect(path, busy_timeout, query_only=not writer), 64)
         opened._thread.daemon = True  # a program that ends without closing must not hang on this thread
         try:
             return await opened
@@ -127,7 +128,7 @@ def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: 
     engine = create_async_engine(
         "sqlite+aiosqlite://",
         module=AsyncAdapt_aiosqlite_dbapi(_driver_namespace(), sqlite_module()),
-        async_creator=connect,
+        async_creator=opened_connection,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1 if writer else 4,
         max_overflow=0,

@@ -176,10 +176,10 @@ async def remove_tools(connection: AsyncConnection, side: Side, ids: Collection[
 
 
 async def _remove(connection: AsyncConnection, table: str, column: str, ids: Collection[str]) -> None:
+    """Delete rows one by one: a search table finds one key at once, but a set of keys by looking at every row."""
     if ids:
-        keys = json.dumps([search_key(identifier) for identifier in ids])
         await connection.execute(
-            text(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(:keys))"), {"keys": keys}
+            text(f"DELETE FROM {table} WHERE {column} = :key"), [{"key": search_key(identifier)} for identifier in ids]
         )
 
 

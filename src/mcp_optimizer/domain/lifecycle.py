@@ -240,11 +240,15 @@ def follow_catalog(
 
 
 def _follow_heir(workload: Workload, heir: EntryPlan, now: str) -> WorkloadChange:
-    """A linked workload goes to the row that its entry now has; the entry's name, and so the context, stays (L1)."""
+    """A linked workload goes to the row that its entry now has; the entry's name, and so the context, stays (L1).
+
+    What a person linked stays a person's decision (L5).
+    """
     if heir.row is None:
         raise ValueError("an heir is an entry that took another's row")
     server = heir.row.model_copy(update={"name": heir.entry.name})
-    after = _related(workload, server, Cause.REGISTRY_RETAGGED, now)
+    by_hand = workload.relation_cause == Cause.LINKED_BY_HAND
+    after = _related(workload, server, Cause.LINKED_BY_HAND if by_hand else Cause.REGISTRY_RETAGGED, now)
     detail = f"to {heir.entry.name}, which now names {heir.entry.identity.raw}"
     note = RelationChange(operation="linked", cause=Cause.REGISTRY_RETAGGED, detail=detail)
     return WorkloadChange(before=workload, after=after, relation=note)

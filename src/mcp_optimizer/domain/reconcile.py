@@ -53,8 +53,8 @@ class CatalogPlan(Value):
     """Rows without an entry that stay: the catalog was not read whole (C6), their entry was there but could not be used
     (C5), or it now shares an identity with another while workloads inherit from the row (C4, L1)."""
     heirs: tuple[tuple[str, EntryPlan], ...] = ()
-    """Ids of removed rows whose entry is still there but took over the identity, and so the row, of another. What is
-    linked to them follows the entry (L1)."""
+    """Ids of removed rows whose entry is still there but took over the identity, and so the row, of another, now or
+    earlier. What is linked to them follows the entry (L1)."""
     claims: tuple[CatalogEntry, ...] = ()
     """Every entry that shares its identity with another, by identity and name (C4)."""
     duplicates: tuple[Duplicate, ...] = ()
@@ -74,12 +74,14 @@ def reconcile(
     resolutions: Mapping[IdentityKey, str] | None = None,
     linked_ids: AbstractSet[str] = frozenset(),
     claims: Iterable[CatalogEntry] = (),
+    aliases: Iterable[Alias] = (),
 ) -> CatalogPlan:
     """Pair the catalog's entries with the stored rows (C1) and say what follows.
 
     ``resolutions``: the name a person chose for an identity that several claim (M3). ``linked_ids``: rows that
     workloads inherit from; such a row stays while its entry, sharing an identity with another, has none of its own.
     ``claims``: the shared ones recorded so far; what an incomplete catalog does not show of them still stands (C6).
+    ``aliases``: what rows were before.
     """
     claimed = _claims(catalog.entries)
     chosen = dict(resolutions or {})
@@ -97,7 +99,7 @@ def reconcile(
         entries=tuple(pairs),
         removed=tuple(removed),
         kept=tuple(kept),
-        heirs=tuple(_heirs(removed, pairs)),
+        heirs=tuple(_heirs(removed, pairs, aliases)),
         claims=sharing_entries,
         duplicates=duplicates_of(sharing_entries, chosen),
         aliases=tuple(alias for pair in pairs if (alias := _alias(pair))),
@@ -138,15 +140,24 @@ def _paired(
     return pairs, shared
 
 
-def _heirs(removed: Iterable[RegistryServer], pairs: Iterable[EntryPlan]) -> Iterator[tuple[str, EntryPlan]]:
-    """Each removed row with an entry of its kind and name that took another's row, if there is one."""
+def _heirs(
+    removed: Iterable[RegistryServer], pairs: Iterable[EntryPlan], aliases: Iterable[Alias]
+) -> Iterator[tuple[str, EntryPlan]]:
+    """Each removed row with an entry of its kind and name that took another's row, if there is one.
+
+    It may have taken it earlier: when a person chose it (M3), or in a catalog that was not read whole (C6).
+    """
+    names: dict[str, set[str]] = defaultdict(set)
+    for alias in aliases:
+        names[alias.registry_server_id].add(alias.name)
     heirs: dict[_NameKey, list[EntryPlan]] = defaultdict(list)
     for pair in sorted(pairs, key=lambda pair: _place_order(pair.entry)):
-        if pair.change is Change.RENAMED:
+        if pair.row is not None and {pair.row.name, *names[pair.row.id]} - {pair.entry.name}:
             heirs[_name_key(pair.entry)].append(pair)
     for row in removed:
-        if heirs[_name_key(row)]:
-            yield row.id, heirs[_name_key(row)].pop(0)
+        found = heirs[_name_key(row)]
+        if found:
+            yield row.id, found.pop(0) if len(found) > 1 else found[0]
 
 
 def _shared(claims: _Claims, known: Iterable[CatalogEntry]) -> tuple[CatalogEntry, ...]:

@@ -4,7 +4,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
+
+import orjson
 
 from mcp_optimizer.domain.models import ToolDefinition
 
@@ -62,9 +65,16 @@ def text_hash(model: str, text: str) -> str:
     return hashlib.sha256(f"{model}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def details_json(details: Mapping[str, Any]) -> str:
-    """A tool's details as one text: equal exactly when the details are, ``1`` and ``true`` told apart."""
-    return json.dumps(details, sort_keys=True)
+def details_json(details: Mapping[str, Any]) -> bytes:
+    """A tool's details as one text: equal exactly when the details are, ``1`` and ``true`` told apart.
+
+    Made of every tool at every ingestion, so it has to be quick; what the quick way refuses (integers beyond 64 bits,
+    lone surrogates) goes the slow one.
+    """
+    try:
+        return orjson.dumps(details, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(details, sort_keys=True).encode()
 
 
 def one_per_name(tools: Iterable[ToolDefinition]) -> dict[str, ToolDefinition]:
@@ -77,8 +87,12 @@ def one_per_name(tools: Iterable[ToolDefinition]) -> dict[str, ToolDefinition]:
 
 def tools_digest(context_name: str, tools: Iterable[ToolDefinition]) -> str:
     """A hash over tools and context name; the order of the tools does not matter. Equal: nothing to embed or write."""
-    listed = sorted((name, details_json(tool.details)) for name, tool in one_per_name(tools).items())
-    return hashlib.sha256(json.dumps([context_name, listed]).encode()).hexdigest()
+    digest = hashlib.sha256(context_name.encode("utf-8", "surrogatepass"))
+    for name, tool in sorted(one_per_name(tools).items(), key=itemgetter(0)):
+        for part in (name.encode("utf-8", "surrogatepass"), details_json(tool.details)):
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def own_description(tool_names: Iterable[str]) -> str:

@@ -1,0 +1,81 @@
+"""Several processes at one database: nobody is turned away, nothing is lost, everybody sees the others' changes."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import OpenService
+from tests.support.crowd import NAMES, busy_world
+from tests.support.services import assert_sound, ingest, workloads_by_name
+
+SECONDS = 5.0
+LATEST = 3.0
+"""Seconds in which a change must show; a second where the machine is not busy."""
+
+
+@asynccontextmanager
+async def actor(role: str, database: Path, seconds: float) -> AsyncGenerator[Process]:
+    """A process that plays a role; it does not outlive this."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.crowd", role, str(database), str(seconds), stdin=PIPE, stdout=PIPE,
+        stderr=PIPE, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def ready(process: Process) -> None:
+    """It has opened the database."""
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
+
+
+async def ended(process: Process) -> list[dict[str, Any]]:
+    """What it said, when it has ended without an error."""
+    said, complaints = await asyncio.wait_for(process.communicate(b"go\n"), 60)
+    assert process.returncode == 0, complaints.decode()
+    return [json.loads(line) for line in said.splitlines()]
+
+
+async def test_three_processes_at_one_database(open_service: OpenService, database_path: Path) -> None:
+    service = await open_service()
+    await ingest(service, *busy_world(0))
+    async with (
+        actor("look", database_path, SECONDS + 2) as looks,
+        actor("poll", database_path, SECONDS) as polls,
+        actor("decide", database_path, SECONDS) as decides,
+    ):
+        crowd = (looks, polls, decides)
+        await asyncio.gather(*map(ready, crowd))
+        seen, polled, decided = await asyncio.gather(*map(ended, crowd))
+    assert len(polled) > 3
+    assert len(decided) > 10
+
+    shown: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in seen:
+        shown[item["name"]].append(item)
+    late = []
+    for name in NAMES:
+        mine = [item for item in decided if item["name"] == name]
+        assert [item["server"] for item in shown[name]] == [item["server"] for item in mine], "none missed, in order"
+        late += [there["at"] - here["at"] for here, there in zip(mine, shown[name], strict=True)]
+    assert max(late) < LATEST
+
+    found = await workloads_by_name(service)
+    last = {item["name"]: item["server"] for item in decided}
+    assert {name: found[name].registry_server for name in last} == last, "no decision is lost"
+    version = polled[-1]["version"]
+    assert {view.group for view in found.values()} == {str(version)}, "no ingestion is lost"
+    assert {tool.name for tool in found["w2"].tool_list} == {"ping", f"v{version + 2}"}
+    assert {view.title for view in await service.registry_servers()} == {str(version)}
+    await assert_sound(service)

@@ -1,0 +1,316 @@
+"""The rules of relations (C1-C6, L1-L9, M1-M4) told once more, in plain dictionaries and without the program's code.
+
+A store that has been through the same events must say the same. What differs is a bug, here or there.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+
+PLACES = (
+    "example.org/one:1",
+    "example.org/one:2",
+    "example.org/two:1",
+    "https://x.example/mcp",
+    "https://x.example/a?b",
+)
+"""Identities: two tags of one image, another image, and two URLs."""
+
+SPELLINGS = {
+    "example.org/one:1": "EXAMPLE.org/one:1",
+    "example.org/one:2": "Example.Org/one:2",
+    "example.org/two:1": "example.ORG/two:1",
+    "https://x.example/mcp": "HTTPS://X.example:443/mcp",
+    "https://x.example/a?b": "https://X.EXAMPLE/%61?b",
+}
+"""Another spelling of each (I2)."""
+
+
+def kind_of(place: str) -> str:
+    """Remote or container."""
+    return "remote" if "://" in place else "container"
+
+
+def home_of(place: str) -> str:
+    """What two tags of one image have in common, or two queries of one URL."""
+    return place.partition("?")[0] if "://" in place else place.rpartition(":")[0]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a document."""
+
+    name: str
+    place: str
+    version: int = 0
+    other_spelling: bool = False
+
+    @property
+    def title(self) -> tuple[str, str]:
+        """Kind and name: what a document has once."""
+        return (kind_of(self.place), self.name)
+
+    @property
+    def spelled(self) -> str:
+        """The identity as the document gives it."""
+        return SPELLINGS[self.place] if self.other_spelling else self.place
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of its tools; they change with every second version."""
+        return ("ping", f"v{self.version // 2}") if self.version > 1 else ("ping",)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A workload as a listing gives it. ``place`` None: its identity can't be told. ``tools`` None: it did not answer."""
+
+    name: str
+    place: str | None
+    tools: tuple[str, ...] | None = ("ping",)
+    status: str = "running"
+
+
+@dataclass
+class Row:
+    """A registry server that is stored."""
+
+    entry: Entry
+    was_renamed: bool = False
+
+    def becomes(self, entry: Entry) -> None:
+        """Take on another entry, as the same row."""
+        self.was_renamed = self.was_renamed or entry.name != self.entry.name
+        self.entry = entry
+
+
+@dataclass
+class Running:
+    """A workload that is stored. ``row`` None: it is autonomous."""
+
+    place: str
+    row: int | None
+    tools: tuple[str, ...]
+    status: str
+    by_hand: bool = False
+
+
+@dataclass
+class Rulebook:
+    """What must be stored, and how it changes."""
+
+    rows: dict[int, Row] = field(default_factory=dict)
+    claims: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    """Place to the entries that share it, by name."""
+    chosen: dict[str, str] = field(default_factory=dict)
+    workloads: dict[str, Running] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
+
+    def state(self) -> object:
+        """All of it as a value, to be compared later."""
+        return deepcopy((self.rows, self.claims, self.chosen, self.workloads, self.rejected))
+
+    def context(self, name: str) -> str:
+        """The name a workload's tools are embedded with (L6)."""
+        row = self.workloads[name].row
+        return name if row is None else self.rows[row].entry.name
+
+    def linked_to(self, row: int) -> list[str]:
+        """The workloads that inherit from a row."""
+        return sorted(name for name, workload in self.workloads.items() if workload.row == row)
+
+    def at(self, place: str) -> int | None:
+        """The row that has an identity."""
+        return next((number for number, row in self.rows.items() if row.entry.place == place), None)
+
+    def unresolved(self, place: str) -> bool:
+        """Whether several claim an identity and no one has chosen among them (M2, M3)."""
+        return place in self.claims and self.chosen.get(place) not in self.claims[place]
+
+    # Catalogs
+
+    def catalog(self, entries: Collection[Entry], *, complete: bool, unusable: Collection[str] = ()) -> Counter[str]:
+        """A document of entries, no two of one kind and name; how many rows were added, renamed and so on."""
+        by_place: dict[str, dict[str, Entry]] = {}
+        for entry in entries:
+            by_place.setdefault(entry.place, {})[entry.name] = entry
+        free = [number for number, row in self.rows.items() if row.entry.place not in by_place]
+        standing = [self._stands(place, named, free) for place, named in by_place.items()]
+        pairs = self._paired(standing, free)
+        stood_back = {entry.title for entry in entries} - {entry.title for entry in standing}
+        gone = [
+            number
+            for number, row in self.rows.items()
+            if number not in pairs.values()
+            and complete
+            and row.entry.name not in unusable
+            and not (row.entry.title in stood_back and self.linked_to(number))
+        ]
+        counts = Counter(removed=len(gone))
+        before = {number: replace(row) for number, row in self.rows.items()}
+        for entry in standing:
+            counts[self._takes(pairs.get(entry), entry)] += 1
+        for number in gone:
+            del self.rows[number]
+        for number in gone:
+            self._bereaved(number, before[number].entry)
+        self._claimed(entries, by_place, complete=complete)
+        return counts
+
+    def _stands(self, place: str, named: dict[str, Entry], free: Iterable[int]) -> Entry:
+        """Which of the entries that share an identity is stored (C4)."""
+        present = self.at(place)
+        stored = {self.rows[number].entry.title for number in free}
+        wishes = [
+            self.chosen.get(place),
+            None if present is None else self.rows[present].entry.name,
+            *sorted(name for name, entry in named.items() if entry.title in stored),
+            min(named),
+        ]
+        return next(named[wish] for wish in wishes if wish in named)
+
+    def _paired(self, standing: Iterable[Entry], free: Iterable[int]) -> dict[Entry, int]:
+        """The row of each entry: of its identity, else of its name if no entry claims that row's identity (C1)."""
+        pairs: dict[Entry, int] = {}
+        for entry in standing:
+            row = self.at(entry.place)
+            same_name = [number for number in free if self.rows[number].entry.title == entry.title]
+            if row is not None:
+                pairs[entry] = row
+            elif same_name:
+                pairs[entry] = min(same_name, key=lambda number: self._far(number, entry))
+        return pairs
+
+    def _far(self, number: int, entry: Entry) -> tuple[bool, str]:
+        """Rows of the same image repository come first."""
+        place = self.rows[number].entry.place
+        return (home_of(place) != home_of(entry.place), place)
+
+    def _takes(self, number: int | None, entry: Entry) -> str:
+        """An entry takes its row, or a new one; what that is called."""
+        if number is None:
+            self.rows[next(self._numbers)] = Row(entry)
+            return "added"
+        before = self.rows[number].entry
+        self.rows[number].becomes(entry)
+        if before.name != entry.name:
+            return "renamed"
+        if before.place != entry.place:
+            return "retagged"
+        return "unchanged" if before == entry else "updated"
+
+    def _bereaved(self, gone: int, entry: Entry) -> None:
+        """A row is gone: what was linked to it goes where its entry went, else becomes autonomous (C3, L1, L4)."""
+        heirs = [number for number, row in self.rows.items() if row.entry.title == entry.title and row.was_renamed]
+        for name in self.linked_to(gone):
+            if heirs:
+                self.workloads[name].row = heirs[0]
+            else:
+                self._autonomous(name)
+
+    def _claimed(self, entries: Collection[Entry], by_place: dict[str, dict[str, Entry]], *, complete: bool) -> None:
+        """Who shares an identity; what an incomplete document does not show still stands (C6)."""
+        shown = {entry.title for entry in entries}
+        claims = {place: dict(named) for place, named in by_place.items()}
+        for place, named in {} if complete else self.claims.items():
+            for name, entry in named.items():
+                if entry.title not in shown:
+                    claims.setdefault(place, {}).setdefault(name, entry)
+        self.claims = {place: named for place, named in claims.items() if len(named) > 1}
+
+    # Workloads
+
+    def listing(self, seen: Collection[Seen], *, complete: bool) -> Counter[str]:
+        """A listing of workloads, each name once; how many were added and so on."""
+        known = set(self.workloads)
+        names = {item.name for item in seen}
+        failed = sum(item.place is None or item.tools is None for item in seen)
+        for item in seen:
+            self.rejected.pop(item.name, None)
+            self._ingest(item)
+        gone = (known - names) if complete else set()
+        for name in gone:
+            del self.workloads[name]
+        if complete:
+            self.rejected = {name: place for name, place in self.rejected.items() if name in names}
+        linked = sum(workload.row is not None for workload in self.workloads.values())
+        return Counter(
+            added=len(set(self.workloads) - known),
+            removed=len(gone),
+            rejected=sum(name in self.rejected for name in names),
+            failed=failed,
+            linked=linked,
+            autonomous=len(self.workloads) - linked,
+        )
+
+    def _ingest(self, item: Seen) -> None:
+        mine = self.workloads.get(item.name)
+        place = item.place or (mine.place if mine else None)
+        if place is None:
+            return
+        status = "error" if item.tools is None else item.status
+        if mine is not None and mine.place == place:  # L1
+            mine.status = status
+            mine.tools = mine.tools if item.tools is None else item.tools
+        elif self.unresolved(place):  # M2
+            self.rejected[item.name] = place
+        else:  # M1, L2
+            tools = (mine.tools if mine else ()) if item.tools is None else item.tools
+            self.workloads[item.name] = Running(place, self.at(place), tools, status)
+
+    def _autonomous(self, name: str, *, by_hand: bool = False) -> None:
+        self.workloads[name].row = None
+        self.workloads[name].by_hand = by_hand
+
+    # By hand
+
+    def rematch(self, names: Collection[str] | None) -> dict[str, list[str]]:
+        """Match anew (L3); who is linked by it, and who is rejected."""
+        linked, rejected = [], []
+        for name in sorted(self.workloads if names is None else names):
+            workload = self.workloads[name]
+            if names is None and workload.by_hand:
+                continue
+            row = self.at(workload.place)
+            if self.unresolved(workload.place):
+                rejected.append(name)
+            elif row is not None and row != workload.row:
+                workload.row, workload.by_hand = row, False
+                linked.append(name)
+        return {"linked": linked, "rejected": rejected}
+
+    def link(self, name: str, row: int) -> None:
+        """A person ties a workload to a row (L5)."""
+        workload = self.workloads[name]
+        if workload.row != row:
+            workload.row, workload.by_hand = row, True
+
+    def unlink(self, names: Collection[str]) -> None:
+        """A person makes workloads autonomous (L5)."""
+        for name in names:
+            if self.workloads[name].row is not None:
+                self._autonomous(name, by_hand=True)
+
+    def resolve(self, place: str, name: str) -> None:
+        """A person chooses who stands for an identity (M3)."""
+        self.chosen[place] = name
+        self._takes(self.at(place), self.claims[place][name])
+
+    def delete_rows(self, numbers: Collection[int]) -> list[str]:
+        """Registry servers are deleted; the workloads that become autonomous (L4)."""
+        left = []
+        for number in numbers:
+            left += self.linked_to(number)
+            self.claims.pop(self.rows[number].entry.place, None)
+            del self.rows[number]
+        for name in left:
+            self._autonomous(name)
+        return sorted(left)
+
+    def delete_workloads(self, names: Collection[str]) -> None:
+        """Workloads are deleted, and what is recorded of rejected ones (L10)."""
+        for name in names:
+            self.workloads.pop(name, None)
+            self.rejected.pop(name, None)
