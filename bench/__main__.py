@@ -2,13 +2,13 @@
 
 import sys
 
-from bench import embedding, scale
+from bench import embedding, scale, tui
 from bench.report import Figures
 
 
 def main() -> int:
     """Run all, or those that are named; 1 when a limit was missed."""
-    parts = {"embedding": embedding.run, "scale": scale.run}
+    parts = {"embedding": embedding.run, "scale": scale.run, "tui": tui.run}
     figures = Figures()
     for name in sys.argv[1:] or parts:
         parts[name](figures)

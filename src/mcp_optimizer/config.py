@@ -33,6 +33,11 @@ def config_file() -> Path:
     return Path(_DIRS.user_config_dir) / "config.toml"
 
 
+def state_directory() -> Path:
+    """Where the terminal UI keeps how it was left."""
+    return Path(_DIRS.user_state_dir)
+
+
 def _env(name: str) -> AliasChoices:
     """``MCP_OPTIMIZER_NAME``, the older unprefixed ``NAME``, and ``name`` in the configuration file."""
     return AliasChoices(f"MCP_OPTIMIZER_{name.upper()}", name.upper(), name)
@@ -91,6 +96,8 @@ class Settings(BaseSettings):
 
     theme: str = "mcp-optimizer-dark"
     """Theme of the terminal UI."""
+    keys: Annotated[dict[str, str | list[str]], Field(default_factory=dict)]
+    """Keys of the terminal UI: the id of an action to the key it gets instead, or several; docs/keys.md names all."""
 
     @classmethod
     def settings_customise_sources(

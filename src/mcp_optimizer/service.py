@@ -1,5 +1,7 @@
 """The one door between the faces and everything else."""
 
+import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -80,6 +82,8 @@ class DataService:
         self._deletion = Deletion(self.store, writer, self._surroundings)
         self._relating = Relating(self.store, writer, self._surroundings)
         self._search = Search(self.store, self.embedder)
+        self._catalogue_lock = asyncio.Lock()
+        self._kept_catalogue: Catalogue | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -198,11 +202,10 @@ class DataService:
         on_progress: Callable[[IngestProgress], None] | None = None,
     ) -> list[IngestReport]:
         """Ingest from each source in turn (None: ToolHive). Cancelling the task stops it and leaves the store whole."""
-        from mcp_optimizer.sources.locate import open_source  # noqa: PLC0415 (a second of imports, only for this)
-
+        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
         reports: list[IngestReport] = []
         for named in sources:
-            source = open_source(named, self.settings)
+            source = locate.open_source(named, self.settings)
             reports += await self.ingest_from(part, source, dry_run=dry_run, on_progress=on_progress)
         return reports
 
@@ -287,10 +290,19 @@ class DataService:
         return watch(self.store.database, interval=interval)
 
     async def _catalogue(self, *, counts: bool = True) -> Catalogue:
-        """The stored state with its indexes, for making views; without ``counts`` tools are not counted."""
-        async with self.store.database.reading() as connection:
-            return Catalogue(
+        """The stored state with its indexes, for making views; without ``counts`` tools are not counted.
+
+        One with counts is kept until a change is logged, by whomever.
+        """
+        async with self._catalogue_lock, self.store.database.reading() as connection:
+            kept = self._kept_catalogue
+            if kept is not None and kept.state.sequence == await change_log.last_change(connection):
+                return kept
+            made = Catalogue(
                 await self.store.state(connection),
                 await self.store.registry_tools.counts(connection) if counts else {},
                 await self.store.workload_tools.counts(connection) if counts else {},
             )
+            if counts:
+                self._kept_catalogue = made
+        return made

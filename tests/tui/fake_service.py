@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from mcp_optimizer.domain.reports import (
     IngestProgress,
     IngestReport,
     RegistryReport,
+    SnapshotReport,
     WorkloadReport,
 )
 from mcp_optimizer.domain.views import (
@@ -32,9 +34,10 @@ from mcp_optimizer.domain.views import (
 )
 from mcp_optimizer.errors import NotFoundError
 from tests.tui import sample
+from tests.tui.fake_relating import FakeRelating, duplicate_of
 
 
-class FakeService:
+class FakeService(FakeRelating):
     """What it holds are plain lists: a test changes them and calls :meth:`tell`."""
 
     def __init__(self) -> None:
@@ -144,6 +147,7 @@ class FakeService:
             canonical_identity=view.identity,
             tool_list=tuple(sample.tool(f"tool_{number}") for number in range(1, 4)),
             workload_names=linked,
+            duplicate=duplicate_of(view),
         )
 
     async def workloads(self) -> list[WorkloadView]:
@@ -190,6 +194,11 @@ class FakeService:
     async def changes(self, limit: int = 200) -> list[ChangeView]:
         await self._answer("changes")
         return self.change_views[:limit]
+
+    async def export_snapshot(self, path: Path) -> SnapshotReport:
+        await self._answer("export_snapshot", path)
+        path.write_text("{}")
+        return SnapshotReport(file=str(path), registry_servers=len(self.registry), workloads=len(self.views))
 
     # Changing
 

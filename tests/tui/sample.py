@@ -123,6 +123,11 @@ def explanation(view: WorkloadView) -> Explanation:
         misses.append(
             NearMiss(registry_server="maps", reason=Reason.PATH_DIFFERS, running=view.identity, catalog=catalog)
         )
+    if view.relation is Relation.REJECTED:
+        misses += [
+            NearMiss(registry_server=name, reason=Reason.DUPLICATE, running=view.identity, catalog=view.identity)
+            for name in ("parcels", "parcels-community")
+        ]
     return Explanation(
         workload=view.name,
         kind=view.kind,

@@ -29,7 +29,7 @@ def test_rebinding_onto_a_used_key_is_a_clash() -> None:
 
 def test_read_only_knows_no_dangerous_action() -> None:
     dangerous = {action.id for action in ACTIONS if action.dangerous}
-    assert dangerous == {"ingest", "delete"}
+    assert dangerous == {"ingest", "delete", "rematch", "rematch_all", "link", "unlink", "resolve"}
     assert not dangerous & {action.id for action in Keymap(read_only=True).actions}
 
 
@@ -42,5 +42,11 @@ def test_every_action_is_done_by_someone() -> None:
 @pytest.mark.parametrize("area", list(Area))
 def test_help_fits_80x24(area: Area) -> None:
     lines = help_content(Keymap(), area).plain.splitlines()
-    assert len(lines) <= 19
+    assert len(lines) <= 21
     assert max(map(len, lines)) <= 76
+
+
+def test_the_page_of_keys_is_made_from_the_list() -> None:
+    from bench import keys
+
+    assert keys.FILE.read_text(encoding="utf-8") == keys.document(), "run `python -m bench.keys`"

@@ -12,7 +12,7 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.app import OptimizerApp
 from mcp_optimizer.tui.areas.activity import ActivityArea
 from mcp_optimizer.tui.areas.table_area import TableArea
-from mcp_optimizer.tui.dialogs.delete import DeleteDialog
+from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
 from mcp_optimizer.tui.dialogs.ingest import IngestDialog
 from mcp_optimizer.tui.dialogs.report import ReportDialog
 from mcp_optimizer.tui.feed import Resource
@@ -162,7 +162,7 @@ async def test_delete_shows_first_what_it_means_and_cancel_has_the_focus() -> No
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
         await press(pilot, "2", "space", "space", "d")
-        assert isinstance(app.screen, DeleteDialog)
+        assert isinstance(app.screen, ConfirmDialog)
         assert app.focused is app.screen.query_one("#cancel", Button)
         await press(pilot, "enter")
         assert calls(service, "delete_registry_servers") == [(("r-fetch", "r-github"), True)]
@@ -179,8 +179,8 @@ async def test_a_deletion_that_fails_says_why_and_deletes_nothing() -> None:
     service.errors["delete_workloads"] = StoreError("the database is locked", remedy="try again")
     async with running(service) as (app, pilot):
         await press(pilot, "3", "d")
-        assert isinstance(app.screen, DeleteDialog)
-        assert app.screen.query_one("#delete", Button).disabled
+        assert isinstance(app.screen, ConfirmDialog)
+        assert app.screen.query_one("#do", Button).disabled
         await press(pilot, "escape")
         assert len(names(app)) == 8
 

@@ -2,11 +2,15 @@
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 
 from mcp_optimizer.text import one_line
+
+type Take = Callable[[str, str, Mapping[str, Any]], None]
+"""Takes an event: its level, what it says, and its fields."""
 
 
 def log_to_stderr(level: str) -> None:
@@ -30,6 +34,51 @@ def _printable(_: Any, __: str, event: Any) -> Any:
     return {key: one_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
-def keep_logs_off_the_screen() -> None:
-    """While the terminal UI is open nothing else may write to the terminal."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
+def keep_logs_off_the_screen(take: Take) -> None:
+    """While the terminal UI is open nothing else may write to the terminal: ``take`` gets every event instead.
+
+    That is what the program logs, what libraries log through the standard module, and Python's warnings.
+    """
+
+    def keep(_: Any, method: str, event: Any) -> Any:
+        fields = dict(event)
+        take(method, str(fields.pop("event", "")), fields)
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, keep],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Taking(take)]
+    root.setLevel(logging.INFO)
+    for name in list(logging.root.manager.loggerDict):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler for handler in logger.handlers if not _writes_to_terminal(handler)]
+    logging.captureWarnings(capture=True)
+
+
+def _writes_to_terminal(handler: logging.Handler) -> bool:
+    stream = getattr(handler, "stream", None)
+    return stream in {sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__} if stream is not None else False
+
+
+class _Taking(logging.Handler):
+    """Passes on what the standard module logs."""
+
+    def __init__(self, take: Take) -> None:
+        super().__init__()
+        self._take = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on one record; a broken one is told of, never printed."""
+        try:
+            words = record.getMessage()
+        except Exception as error:  # noqa: BLE001 (whatever a library hands to its log)
+            words = f"a log record that can't be read: {error}"
+        fields = {"logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["error"] = repr(record.exc_info[1])
+        self._take(record.levelname, words, fields)

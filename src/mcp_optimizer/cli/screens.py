@@ -10,7 +10,7 @@ import click
 from mcp_optimizer.cli.logs import keep_logs_off_the_screen
 from mcp_optimizer.cli.output import json_option
 from mcp_optimizer.cli.program import DONE, Program, as_path
-from mcp_optimizer.config import Settings
+from mcp_optimizer.config import Settings, state_directory
 from mcp_optimizer.domain.reports import IngestPart
 
 registry_option = click.option("--registry", metavar="FILE", help="A catalog file in place of the sample catalog.")
@@ -43,7 +43,7 @@ def demo(program: Program, registry: str | None, *, read_only: bool) -> int:
                 db_url=f"sqlite:///{Path(directory) / 'demo.db'}", toolhive_url=simulator.url
             ).settings
             asyncio.run(_fill(settings, simulator, changes=given is None))
-            return _open(settings, read_only=read_only)
+            return _open(settings, read_only=read_only, remembers=False)
 
 
 async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None:
@@ -59,14 +59,23 @@ async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None
             await service.ingest(IngestPart.ALL)
 
 
-def _open(settings: Settings, *, read_only: bool) -> int:
+def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> int:
     from mcp_optimizer.service import DataService
 
     if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
+        from mcp_optimizer.tui.logbook import LogBook
         from mcp_optimizer.tui.run import run
 
-        keep_logs_off_the_screen()
-        return run(lambda: DataService(settings, read_only=read_only), read_only=read_only, theme=settings.theme)
+        logbook = LogBook()
+        keep_logs_off_the_screen(logbook.take)
+        return run(
+            lambda: DataService(settings, read_only=read_only),
+            read_only=read_only,
+            theme=settings.theme if "theme" in settings.model_fields_set else None,
+            keys=settings.keys,
+            logbook=logbook,
+            state_file=state_directory() / "tui.json" if remembers else None,
+        )
 
     from mcp_optimizer.tui.plain import plain_overview
 

@@ -1,5 +1,7 @@
 """Bringing a database to the present schema, through alembic, in one transaction."""
 
+import asyncio
+import importlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +37,7 @@ async def upgrade(database: Database, embedder: Embedder) -> list[str]:
     if await stored_revision(database) == HEAD:
         return []
     model = (embedder.model, await embedder.dimension())
+    await asyncio.to_thread(importlib.import_module, "alembic.command")  # long, and the loop may have screens to paint
     async with database.writing() as connection:
         current = await _revision(connection)  # another process may have been faster
         if current == HEAD:

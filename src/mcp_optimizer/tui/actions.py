@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from mcp_optimizer.errors import OptimizerError
+
 
 class Area(StrEnum):
     """The six areas, in the order of their keys."""
@@ -30,13 +32,15 @@ EVERYWHERE = frozenset(Area)
 LISTS = frozenset({Area.REGISTRY, Area.WORKLOADS, Area.RELATIONSHIPS, Area.SEARCH, Area.ACTIVITY})
 SERVERS = frozenset({Area.REGISTRY, Area.WORKLOADS, Area.RELATIONSHIPS, Area.SEARCH})
 DELETABLE = frozenset({Area.REGISTRY, Area.WORKLOADS})
+RELATED = frozenset({Area.WORKLOADS, Area.RELATIONSHIPS})
+CLAIMED = RELATED | {Area.REGISTRY}
 OUTLINE = frozenset({Area.RELATIONSHIPS})
 FINDING = frozenset({Area.SEARCH})
 LOG = frozenset({Area.ACTIVITY})
 
 
-class KeyClashError(ValueError):
-    """Two actions that can be reached at once want the same key."""
+class KeyClashError(OptimizerError):
+    """Two actions that can be reached at once want the same key, or there is no such action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ ACTIONS: tuple[Action, ...] = (
     *(_area_action(area) for area in Area),
     Action("down", ("down", "j"), "Down", "Next row", "Move"),
     Action("up", ("up", "k"), "Up", "Previous row", "Move"),
-    Action("top", ("g", "home"), "Top", "First row", "Move"),
-    Action("bottom", ("G", "end"), "Bottom", "Last row", "Move"),
+    Action("top", ("home", "g"), "Top", "First row", "Move"),
+    Action("bottom", ("end", "G"), "Bottom", "Last row", "Move"),
     Action("page_down", ("ctrl+d", "pagedown"), "Page down", "Half a page down", "Move"),
     Action("page_up", ("ctrl+u", "pageup"), "Page up", "Half a page up", "Move"),
     Action("expand", ("right", "l"), "Open", "Open what is under it", "Move", OUTLINE, footer=3),
@@ -82,15 +86,23 @@ ACTIONS: tuple[Action, ...] = (
     Action("scope", ("o", "f2"), "Scope", "Workloads, registry, both", "Look", FINDING, footer=4),
     Action("status", ("t", "f3"), "Status", "Running ones, or any", "Look", FINDING, footer=5),
     Action("group", ("u", "f4"), "Group", "One group, or any", "Look", FINDING, footer=6),
-    Action("pane", ("p",), "Pane", "Runs, problems, changes", "Look", LOG, footer=3),
+    Action("pane", ("p",), "Pane", "Runs, problems, changes, log", "Look", LOG, footer=3),
+    Action("level", ("v",), "Level", "Log from which level up", "Look", LOG, footer=4),
     Action("detail", ("z",), "Detail", "Detail alone, or beside", "Look", LISTS, footer=8),
-    Action("mark", ("space",), "Mark", "Mark, to act on several", "Do", DELETABLE, footer=5),
-    Action("mark_all", ("asterisk",), "Mark all", "Mark all that is shown", "Do", DELETABLE),
+    Action("mark", ("space",), "Mark", "Mark, to act on several", "Do", CLAIMED, footer=5),
+    Action("mark_all", ("asterisk",), "Mark all", "Mark all that is shown", "Do", CLAIMED),
     Action("copy", ("y",), "Copy", "Copy name, identity, JSON", "Do", SERVERS, footer=7),
     Action("json", ("J",), "JSON", "The whole row as JSON", "Do", LISTS, footer=9),
+    Action("export", ("x",), "Export", "Export list or detail", "Do", LISTS, footer=9),
+    Action("snapshot", ("X",), "Snapshot", "A snapshot file for others", "Do"),
     Action("ingest", ("i",), "Ingest", "Ingest from ToolHive, files", "Do", dangerous=True, footer=4),
     Action("delete", ("d",), "Delete", "Delete, after a dry run", "Do", DELETABLE, True, 5),
     Action("report", ("I",), "Report", "Report of last ingestion", "Do"),
+    Action("rematch", ("m",), "Re-match", "Match anew", "Relate", RELATED, True, 6),
+    Action("rematch_all", ("M",), "Re-match all", "Match all workloads anew", "Relate", CLAIMED, True),
+    Action("link", ("L",), "Link", "Link by hand", "Relate", RELATED, True, 6),
+    Action("unlink", ("U",), "Unlink", "Make autonomous by hand", "Relate", RELATED, True, 6),
+    Action("resolve", ("v",), "Resolve", "Choose among duplicates", "Relate", CLAIMED, True, 6),
     Action("reload", ("R",), "Reload", "Read the database anew", "Program"),
     Action(
         "palette",
@@ -138,6 +150,7 @@ class Keymap:
         read_only: bool = False,
         keys: Mapping[str, Sequence[str] | str] | None = None,
     ) -> None:
+        self._check(actions := tuple(actions), keys or {})
         known = [action for action in actions if not (read_only and action.dangerous)]
         self.actions = tuple(_rebound(action, keys or {}) for action in known)
         self._by_key: dict[str, list[Action]] = {}
@@ -145,11 +158,23 @@ class Keymap:
             for key in action.keys:
                 self._take(key, action)
 
+    @staticmethod
+    def _check(actions: Sequence[Action], keys: Mapping[str, Sequence[str] | str]) -> None:
+        """Rebinding what there is not is an error too."""
+        unknown = sorted(set(keys) - {full_id(action) for action in actions})
+        if unknown:
+            raise KeyClashError(
+                f"there is no action {unknown[0]!r} to give a key to", remedy="docs/keys.md names every action"
+            )
+
     def _take(self, key: str, action: Action) -> None:
         holders = self._by_key.setdefault(key, [])
         for holder in holders:
             if holder.areas & action.areas:
-                raise KeyClashError(f"key {key!r} is wanted by both {full_id(holder)!r} and {full_id(action)!r}")
+                raise KeyClashError(
+                    f"key {key!r} is wanted by both {full_id(holder)!r} and {full_id(action)!r}",
+                    remedy="change one of them under [keys] in the configuration file",
+                )
         holders.append(action)
 
     @property

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -15,16 +16,19 @@ from textual.worker import Worker, WorkerState
 
 from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Action, Area, Keymap
-from mcp_optimizer.tui.ages import Clock, system_clock
+from mcp_optimizer.tui.ages import Clock, count, system_clock
 from mcp_optimizer.tui.areas import AREAS
 from mcp_optimizer.tui.areas.base import AreaView
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.help import HelpDialog
 from mcp_optimizer.tui.dialogs.ingest import IngestDialog, IngestRequest
 from mcp_optimizer.tui.dialogs.palette import PaletteDialog, commands
+from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog
 from mcp_optimizer.tui.dispatch import find_handler, footer_hints, header_state
 from mcp_optimizer.tui.feed import Feed, Resource, read
 from mcp_optimizer.tui.ingesting import Ingesting, Progressed
+from mcp_optimizer.tui.logbook import LogBook
+from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.themes import THEMES
 from mcp_optimizer.tui.tone import Tone
@@ -55,11 +59,13 @@ class OptimizerApp(App[None]):
         read_only: bool = False,
         theme: str | None = None,
         keys: Mapping[str, Sequence[str] | str] | None = None,
+        logbook: LogBook | None = None,
+        state_file: Path | None = None,
         now: Clock = system_clock,
         stopwatch: Callable[[], float] | None = None,
         still: bool = False,
         search_delay: float | None = None,
-        first_area: Area = Area.OVERVIEW,
+        first_area: Area | None = None,
     ) -> None:
         super().__init__()
         feed = Feed(self._start_reading)
@@ -69,11 +75,15 @@ class OptimizerApp(App[None]):
         if still:
             self.animation_level = "none"
             self.context.detail_delay = self.context.search_delay = 0.0
+        if logbook is not None:
+            self.context.logbook = logbook
         if search_delay is not None:
             self.context.search_delay = search_delay
         if stopwatch is not None:
             self.context.stopwatch = stopwatch
-        self.area = first_area
+        self._state_file = None if still else state_file
+        self._memory = recall(self._state_file)
+        self.area = first_area or self._memory.area
         self.history: list[Target] = []
         self.ingesting = Ingesting(self)
         self._stack = AsyncExitStack()
@@ -82,7 +92,8 @@ class OptimizerApp(App[None]):
             self.bind(key, f"press('{key}')", show=False)
         for own in THEMES:
             self.register_theme(own)
-        self.theme = theme if theme in self.available_themes else THEMES[0].name
+        wanted = theme or self._memory.theme
+        self.theme = wanted if wanted in self.available_themes else THEMES[0].name
 
     def compose(self) -> ComposeResult:
         """Header, the areas, notice and footer."""
@@ -99,6 +110,7 @@ class OptimizerApp(App[None]):
         """Show the first area, and open the service beside it."""
         self.query_one(ContentSwitcher).current = self.area.value
         self.view.take_focus()
+        self.view.recall(self._memory.lists)
         self.view.update()
         self._refresh_frame()
         self._open()
@@ -117,7 +129,9 @@ class OptimizerApp(App[None]):
         await self._stack.aclose()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on what workers of the app have brought, by their group."""
+        """Pass on what workers of the app have brought, by their group; nothing while the screens are closing."""
+        if not self.base.query(Footer):
+            return
         owners = {"service": self._service_opened, "feed": self._feed_answered, "ingest": self.ingesting.ended}
         owner = owners.get(event.worker.group)
         if owner is not None and event.state in {WorkerState.SUCCESS, WorkerState.ERROR, WorkerState.CANCELLED}:
@@ -188,6 +202,7 @@ class OptimizerApp(App[None]):
             view = AREAS[area](self.context)
             view.display = False
             await switcher.mount(view)
+            view.recall(self._memory.lists)
         self.area = area
         switcher.current = area.value
         self.view.update()
@@ -293,12 +308,34 @@ class OptimizerApp(App[None]):
         if request is not None:
             self.ingesting.start(request)
 
+    def do_export(self) -> None:
+        """Write the list or the detail to a file."""
+        offers = self.view.offers()
+        if offers:
+            self.push_screen(SaveDialog(self.context, "Export", offers))
+
+    def do_snapshot(self) -> None:
+        """Write all that is stored to a file that another person's program opens."""
+        service = self.context.service
+        if service is None:
+            return
+
+        async def save(path: Path) -> str:
+            report = await service.export_snapshot(path)
+            return f"{count(report.registry_servers)} registry servers, {count(report.workloads)} workloads"
+
+        offer = Offer("everything", "mcp-optimizer-snapshot.json", save)
+        self.push_screen(SaveDialog(self.context, "Snapshot of everything that is stored", [offer]))
+
     def do_report(self) -> None:
         """The report of the last ingestion."""
         self.ingesting.show_report()
 
     def do_quit(self) -> None:
-        """Leave."""
+        """Leave; how things are left comes back the next time."""
+        lists = {name: state for view in self.base.query(AreaView) for name, state in view.remember().items()}
+        kept = Memory(area=self.area, theme=self.theme, lists={**self._memory.lists, **lists})
+        remember(self._state_file, kept)
         self.exit()
 
     # Frame
@@ -315,7 +352,8 @@ class OptimizerApp(App[None]):
 
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Show a line above the footer; an empty one takes it away."""
-        self.base.query_one(Notice).say(text, tone)
+        for notice in self.base.query(Notice):
+            notice.say(text, tone)
 
     @on(Say)
     def _said(self, event: Say) -> None:
@@ -327,5 +365,6 @@ class OptimizerApp(App[None]):
 
     def _refresh_frame(self) -> None:
         base = self.base
-        base.query_one(Header).state = header_state(self.context, self.area)
-        base.query_one(Footer).hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)
+        for footer in base.query(Footer):  # none while the screens are closing
+            base.query_one(Header).state = header_state(self.context, self.area)
+            footer.hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)

@@ -50,6 +50,8 @@ class Renderer[R]:
     columns: tuple[Column[R], ...]
     key: Callable[[R], str]
     """What a row is known by through refreshes."""
+    subject: Callable[[R], str] | None = None
+    """What a row is about, where the same thing can move to a row with another key: the cursor goes along."""
     fields: dict[str, Callable[[R], str]] = field(default_factory=dict)
     """What can be filtered for beside the columns."""
     text: Callable[[R], str] = lambda _: ""

@@ -1,13 +1,14 @@
 """What every area and dialog is given: service, clock, keys and timing. Nothing of it is global."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from mcp_optimizer.tui.actions import Keymap
 from mcp_optimizer.tui.ages import Clock, system_clock
 from mcp_optimizer.tui.feed import Feed
+from mcp_optimizer.tui.logbook import LogBook
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
@@ -22,6 +23,8 @@ class Context:
     read_only: bool = False
     service: "DataService | None" = None
     """Set once the service is open; the screens are there before it is."""
+    logbook: LogBook = field(default_factory=LogBook)
+    """The log, while the screens are open."""
     clock: Clock = system_clock
     stopwatch: Callable[[], float] = monotonic
     """Seconds, for rates."""

@@ -66,6 +66,15 @@ class Relationships:
         )
         return cls(tuple(group for group in groups if group.workloads or group.servers), dict(by_server))
 
+    def under(self, line: Line) -> Sequence[WorkloadView]:
+        """The workloads that a line stands for: itself, those of the server, or those of the group."""
+        if line.workload is not None:
+            return (line.workload,)
+        if line.server is not None:
+            return self.by_server.get(line.server.name, ())
+        group = next(group for group in self.groups if group.id == line.key)
+        return (*group.workloads, *(w for server in group.servers for w in self.by_server.get(server.name, ())))
+
     def place(self, name: str, *, workload: bool) -> tuple[str, ...] | None:
         """Keys of the lines from the top to a workload or registry server, where it is most at home."""
         for group in self.groups:
@@ -157,6 +166,7 @@ def outline_renderer() -> Renderer[Line]:
             Column("status", "Status", _status, 2, 13),
         ),
         key=lambda line: line.key,
+        subject=lambda line: line.workload.name if line.workload else "",
     )
 
 

@@ -31,7 +31,8 @@ class Rows[R]:
         self._places: dict[str, int] = {}
 
     def put(self, rows: Iterable[R]) -> None:
-        """Take other rows. Marks of rows that are gone go; the cursor stays on its row, else at its place."""
+        """Take other rows. Marks of rows that are gone go; the cursor stays on its row, else at its place;
+        see ``Renderer.subject``."""
         self.all = list(rows)
         self._haystacks.clear()
         self.marks &= {self.renderer.key(row) for row in self.all}
@@ -87,15 +88,23 @@ class Rows[R]:
         self.marks = self.marks - shown if shown <= self.marks else self.marks | shown
 
     def _arrange(self) -> None:
-        key = self.cursor_key
+        key, subject = self.cursor_key, self._subject(self.cursor_row)
         rows = [row for row in self.all if self._passes(row)] if self.filter else list(self.all)
         column = self.renderer.column(self.sort.column) if self.sort else None
         if column is not None and self.sort is not None:
             rows = _sorted(rows, self.renderer, column, descending=self.sort.descending)
         self.visible = rows
         self._places = {self.renderer.key(row): place for place, row in enumerate(rows)}
-        if key is None or not self.move_to(key):
+        if key is None or not (self.move_to(key) or self._follow(subject)):
             self.move(self.cursor)
+
+    def _subject(self, row: R | None) -> str:
+        return self.renderer.subject(row) if self.renderer.subject is not None and row is not None else ""
+
+    def _follow(self, subject: str) -> bool:
+        """Put the cursor on another row about the same thing; whether there is one."""
+        found = next((row for row in self.visible if subject and self._subject(row) == subject), None)
+        return found is not None and self.move_to(self.renderer.key(found))
 
     def _passes(self, row: R) -> bool:
         key = self.renderer.key(row)

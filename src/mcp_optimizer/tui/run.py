@@ -1,9 +1,11 @@
 """The way in for the command line."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_optimizer.tui.app import OptimizerApp
+from mcp_optimizer.tui.logbook import LogBook
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
@@ -15,12 +17,17 @@ def run(
     read_only: bool = False,
     theme: str | None = None,
     keys: Mapping[str, Sequence[str] | str] | None = None,
+    logbook: LogBook | None = None,
+    state_file: Path | None = None,
 ) -> int:
     """Run the terminal UI until it is left; the exit code. ``keys`` maps action ids to the keys they get instead.
 
     ``service_factory`` makes a service that is not open yet: it is opened inside the loop of the app. For read-only use
-    it must make a read-only service; ``read_only`` takes the dangerous actions away. Raises KeyClashError.
+    it must make a read-only service; ``read_only`` takes the dangerous actions away. ``logbook`` holds what is logged
+    meanwhile. ``state_file``: where area, theme, sorts and filters are kept for the next time. Raises KeyClashError.
     """
-    app = OptimizerApp(service_factory, read_only=read_only, theme=theme, keys=keys)
+    app = OptimizerApp(
+        service_factory, read_only=read_only, theme=theme, keys=keys, logbook=logbook, state_file=state_file
+    )
     app.run()
     return app.return_code or 0

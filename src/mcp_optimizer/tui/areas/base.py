@@ -1,6 +1,6 @@
 """What all areas have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.containers import Vertical
@@ -8,7 +8,9 @@ from textual.containers import Vertical
 from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.dialogs.save import Offer
 from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
 from mcp_optimizer.tui.tone import Tone
 
@@ -41,6 +43,17 @@ class AreaView(Vertical):
 
     def reveal(self, target: Target) -> None:
         """Show a place in this area, now or as soon as it is loaded."""
+
+    def offers(self) -> list[Offer]:
+        """What can be exported from here."""
+        return []
+
+    def remember(self) -> dict[str, ListState]:
+        """How its lists are left, by name."""
+        return {}
+
+    def recall(self, lists: Mapping[str, ListState]) -> None:
+        """Put them back to how they were left the last time."""
 
     def close(self) -> bool:
         """Leave what is open inside the area; False when nothing is."""

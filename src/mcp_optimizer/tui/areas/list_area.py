@@ -1,5 +1,7 @@
 """A table of a feed's rows with a filter line, and a detail beside it."""
 
+from collections.abc import Mapping
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -7,6 +9,7 @@ from textual.containers import Container, Vertical
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import TableArea
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
 from mcp_optimizer.tui.rows import Sort
 from mcp_optimizer.tui.tone import Tone
@@ -89,6 +92,18 @@ class ListArea[R](TableArea[R]):
         """Show the rows that pass."""
         self.table.filter_by(text)
         self._say_why_empty(self.trouble())
+
+    def remember(self) -> dict[str, ListState]:
+        """Filter and sort."""
+        return {self.area: ListState.of(self.filter_line.field.value, self.table.rows.sort)}
+
+    def recall(self, lists: Mapping[str, ListState]) -> None:
+        """The same, put back."""
+        state = lists.get(self.area)
+        if state is not None:
+            self.filter_line.field.value = state.filter
+            self.apply_filter(state.filter)
+            self.table.sort_by(state.order)
 
     # Events
 

@@ -7,13 +7,13 @@ from typing import ClassVar
 from textual.content import Content
 
 from mcp_optimizer.domain.views import RegistryServerView
+from mcp_optimizer.tui import questions
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
-from mcp_optimizer.tui.areas.list_area import ListArea
+from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.details.registry import registry_document
-from mcp_optimizer.tui.dialogs.delete import DeleteDialog
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.filtering import quoted
 from mcp_optimizer.tui.messages import Go, Say, Target
@@ -22,7 +22,7 @@ from mcp_optimizer.tui.rows import Sort
 from mcp_optimizer.tui.tone import Tone
 
 
-class RegistryArea(ListArea[RegistryServerView]):
+class RegistryArea(RelatingArea[RegistryServerView]):
     """All registry servers; who inherits from each."""
 
     area = Area.REGISTRY
@@ -78,9 +78,13 @@ class RegistryArea(ListArea[RegistryServerView]):
         if self.row is not None:
             self.post_message(Go(Target(Area.RELATIONSHIPS, f"server:{self.row.name}", "")))
 
+    def chosen_server(self) -> RegistryServerView | None:
+        """The one under the cursor."""
+        return self.row
+
     def do_delete(self) -> None:
         """Ask, with what it means, and delete."""
         names = tuple(row.id or row.name for row in self.table.selection)
         service = self.context.service
         if names and service is not None:
-            self.app.push_screen(DeleteDialog(self.context, service.delete_registry_servers, names))
+            self.confirm(questions.delete_registry_servers(service, names))

@@ -8,10 +8,10 @@ from textual.content import Content
 
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
-from mcp_optimizer.domain.views import RegistryServerView
+from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
-from mcp_optimizer.tui.areas.list_area import ListArea
+from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.details.document import Document
@@ -25,7 +25,7 @@ from mcp_optimizer.tui.renderers.workloads import workload_renderer
 from mcp_optimizer.tui.tone import Tone
 
 
-class RelationshipsArea(ListArea[Line]):
+class RelationshipsArea(RelatingArea[Line]):
     """An outline of registry servers and workloads, with Explain for the one under the cursor."""
 
     area = Area.RELATIONSHIPS
@@ -43,7 +43,10 @@ class RelationshipsArea(ListArea[Line]):
     def rows(self) -> Sequence[Line]:
         """The lines that are open."""
         feed = self.context.feed
+        before = self.relationships.by_server if self.relationships else {}
         self.relationships = Relationships.of(feed.registry or (), feed.workloads or ())
+        if self.opened is not None:  # what was linked meanwhile stands open, as all did at first
+            self.opened |= {f"linked/{name}" for name in self.relationships.by_server if name not in before}
         if self.opened is None and self.relationships.groups:
             self.opened = opened_at_first(self.relationships)
             self._wanted = self._wanted or self._first()
@@ -105,7 +108,7 @@ class RelationshipsArea(ListArea[Line]):
         """Why a workload inherits from that entry; a server with its workloads; what a group is."""
         clock = self.context.clock
         if isinstance(value, Explanation):
-            return explanation_document(value, width)
+            return explanation_document(value, width, clock, self.context.keymap)
         if isinstance(value, RegistryServerView):
             return registry_document(value, clock, width)
         if value.server is not None:
@@ -115,7 +118,24 @@ class RelationshipsArea(ListArea[Line]):
         page.paragraph("…" if value.workload else value.hint, Tone.MUTED)
         return page.content
 
+    def export_values(self) -> list[Value]:
+        """The servers and workloads of the lines that are shown, each once."""
+        found = {self.row_name(line): line.workload or line.server for line in self.table.rows.visible}
+        return [value for value in found.values() if value is not None]
+
     # Actions
+
+    def chosen_workloads(self) -> Sequence[WorkloadView]:
+        """Those of the marked lines, or of the line under the cursor: a server or group stands for all under it."""
+        found = {}
+        for line in self.table.selection:
+            for workload in self.relationships.under(line) if self.relationships else ():
+                found[workload.name] = workload
+        return tuple(found.values())
+
+    def chosen_server(self) -> RegistryServerView | None:
+        """The one under the cursor."""
+        return self.row.server if self.row else None
 
     def do_expand(self) -> None:
         """Show what is under the line, or go to it."""

@@ -1,6 +1,6 @@
 """Search: the right tool for a task, and why it was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.hit import hit_document
 from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Go, Target
 from mcp_optimizer.tui.renderers.hits import hit_renderer
 from mcp_optimizer.tui.tone import STYLES, Tone
@@ -207,6 +208,20 @@ class SearchArea(TableArea[SearchHit]):
         action = self.context.keymap.named(action_id)
         key = action.keys[0] if action and action.keys else ""
         return Content.assemble((f"{key} ", "bold $text-accent"), (f"{label} ", STYLES[Tone.MUTED]), safe.line(value))
+
+    def remember(self) -> dict[str, ListState]:
+        """Scope and status; what was asked is not kept."""
+        query = self.query_filters
+        return {self.area: ListState.of(query.status or "", self.table.rows.sort, query.scope)}
+
+    def recall(self, lists: Mapping[str, ListState]) -> None:
+        """The same, put back."""
+        state = lists.get(self.area)
+        if state is not None:
+            scope = Scope(state.chosen) if state.chosen in _SCOPES else Scope.WORKLOAD
+            self.query_filters = self.query_filters.model_copy(update={"scope": scope, "status": state.filter or None})
+            self.table.sort_by(state.order)
+            self._tell_filters()
 
     # Results
 

@@ -8,13 +8,18 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
+from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
+from mcp_optimizer.text import one_line, shorten
 from mcp_optimizer.tui import safe
+from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import AreaView, Message
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.copy import CopyDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
+from mcp_optimizer.tui.dialogs.save import Offer, text_offer
+from mcp_optimizer.tui.exports import as_json, file_stem, table_markdown, text_markdown
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.table import Table
@@ -175,6 +180,31 @@ class TableArea[R](AreaView):
         """Choose what to copy."""
         if self.subject is not None:
             self.app.push_screen(CopyDialog(self.context, self.subject.model_dump(mode="json")))
+
+    def offers(self) -> list[Offer]:
+        """The rows that are shown, and the detail of the one under the cursor."""
+        rows, area = self.table.rows, self.area
+        shown = f"the list, {count(len(rows.visible))} {rows.renderer.name}"
+        found = [
+            text_offer(
+                f"{shown}, as Markdown",
+                f"{area}.md",
+                lambda: table_markdown(area.label, rows.renderer, rows.visible),
+            ),
+            text_offer(f"{shown}, as JSON", f"{area}.json", lambda: as_json(self.export_values())),
+        ]
+        subject, text = self.subject, self.pane.text
+        if subject is not None:
+            name = str(getattr(subject, "workload", "") or getattr(subject, "name", "") or getattr(subject, "tool", ""))
+            what = f"{'explanation' if isinstance(subject, Explanation) else 'detail'} of {shorten(one_line(name), 40)}"
+            file = f"{'explain-' if isinstance(subject, Explanation) else ''}{file_stem(name)}"
+            found.append(text_offer(f"the {what}, as Markdown", f"{file}.md", lambda: text_markdown(name, text)))
+            found.append(text_offer(f"the {what}, as JSON", f"{file}.json", lambda: as_json(subject)))
+        return found
+
+    def export_values(self) -> list[Value]:
+        """The rows that are shown, as values."""
+        return [row for row in self.table.rows.visible if isinstance(row, Value)]
 
     def close(self) -> bool:
         """Leave the detail for the list; False when nobody is in it."""

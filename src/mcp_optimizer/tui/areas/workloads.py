@@ -7,13 +7,13 @@ from typing import ClassVar
 from textual.content import Content
 
 from mcp_optimizer.domain.views import WorkloadView
+from mcp_optimizer.tui import questions
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
-from mcp_optimizer.tui.areas.list_area import ListArea
+from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.details.workload import workload_document
-from mcp_optimizer.tui.dialogs.delete import DeleteDialog
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
@@ -21,7 +21,7 @@ from mcp_optimizer.tui.rows import Sort
 from mcp_optimizer.tui.tone import Tone
 
 
-class WorkloadsArea(ListArea[WorkloadView]):
+class WorkloadsArea(RelatingArea[WorkloadView]):
     """All workloads, rejected ones included."""
 
     area = Area.WORKLOADS
@@ -79,9 +79,13 @@ class WorkloadsArea(ListArea[WorkloadView]):
         if self.row is not None:
             self.post_message(Go(Target(Area.RELATIONSHIPS, f"workload:{self.row.name}", "")))
 
+    def chosen_workloads(self) -> Sequence[WorkloadView]:
+        """Those marked, or the one under the cursor."""
+        return self.table.selection
+
     def do_delete(self) -> None:
         """Ask, with what it means, and delete."""
         names = tuple(row.name for row in self.table.selection)
         service = self.context.service
         if names and service is not None:
-            self.app.push_screen(DeleteDialog(self.context, service.delete_workloads, names))
+            self.confirm(questions.delete_workloads(service, names))

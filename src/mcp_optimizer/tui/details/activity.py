@@ -5,12 +5,14 @@ from textual.content import Content
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
 from mcp_optimizer.tui.ages import Clock, age, duration
 from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.logbook import LogLine
+from mcp_optimizer.tui.renderers.log import level_cell
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
 from mcp_optimizer.tui.tone import Tone
 
 
-def entry_document(entry: RunView | ProblemView | ChangeView, clock: Clock, width: int) -> Content:
-    """A run, a problem or a change."""
+def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: Clock, width: int) -> Content:
+    """A run, a problem, a change, or a line of the log."""
     page = Document(width)
     if isinstance(entry, RunView):
         cell = outcome_cell(entry.outcome)
@@ -26,6 +28,13 @@ def entry_document(entry: RunView | ProblemView | ChangeView, clock: Clock, widt
         page.field("of", entry.entity)
         page.field("reason", entry.reason)
         page.field("since", f"{entry.since}, {age(entry.since, clock)} ago")
+    elif isinstance(entry, LogLine):
+        cell = level_cell(entry.level)
+        page.title(entry.event, (cell.text, cell.tone))
+        page.field("at", f"{entry.at}, {age(entry.at, clock)} ago")
+        page.blank()
+        page.paragraph(entry.event)
+        page.paragraph(entry.detail, Tone.MUTED)
     else:
         page.title(entry.name, (entry.operation, Tone.ACCENT))
         page.field("of", entry.entity)

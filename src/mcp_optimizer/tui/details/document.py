@@ -77,6 +77,11 @@ class Document:
             head = label if place == 0 else ""
             self.add((head.ljust(_LABEL), Tone.MUTED), (part, tone))
 
+    def item(self, mark: str, text: str) -> None:
+        """A line of a list: a mark or a key, and words that hang behind it."""
+        for place, part in enumerate(wrapped(text, self.width - 3)):
+            self.add(((mark if place == 0 else "").ljust(3), Tone.ACCENT), (part, Tone.PLAIN))
+
     def difference(self, running: str, catalog: str, indent: int = 2) -> None:
         """Two identities over each other; where they differ they are styled, and marked underneath."""
         for label, pieces in zip(

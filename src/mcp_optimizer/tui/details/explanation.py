@@ -1,9 +1,14 @@
 """Why a workload inherits from the entry it does, or from none, in a document."""
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from mcp_optimizer.domain.matching import Explanation, NearMiss, Reason, Step
 from mcp_optimizer.domain.models import Kind, Relation
+from mcp_optimizer.domain.views import ChangeView
+from mcp_optimizer.tui.actions import Keymap, key_words
+from mcp_optimizer.tui.ages import Clock, age, system_clock
 from mcp_optimizer.tui.columns import Cell
 from mcp_optimizer.tui.details.document import Document
 from mcp_optimizer.tui.renderers.states import relation_cell
@@ -47,8 +52,13 @@ def outcome_cell(outcome: str) -> Cell:
     return Cell(f"· {outcome}", Tone.PLAIN)
 
 
-def explanation_document(explanation: Explanation, width: int) -> Content:
-    """Verdict, steps, drift, near misses with the exact difference, and what can be done."""
+def explanation_document(
+    explanation: Explanation, width: int, clock: Clock = system_clock, keymap: Keymap | None = None
+) -> Content:
+    """Verdict, steps, drift, near misses with the exact difference, how it came about, and what can be done.
+
+    With a keymap each way on has its key; without one, as in a file, they are left out.
+    """
     page = Document(width)
     verdict = relation_cell(verdict_word(explanation))
     page.title(explanation.workload, (verdict.text, verdict.tone))
@@ -64,9 +74,13 @@ def explanation_document(explanation: Explanation, width: int) -> Content:
     )
     for number, miss in enumerate(explanation.near_misses, 1):
         _near_miss(page, number, miss)
-    page.heading("WHAT TO DO")
-    for advice in advices(explanation):
-        page.paragraph(f"• {advice}")
+    history(page, getattr(explanation, "history", ()), clock)
+    page.heading("WHAT CAN BE DONE")
+    for action, advice in advices(explanation):
+        key = _key(action, keymap)
+        if action and keymap is not None and not key:
+            continue
+        page.item(key or "•", advice)
     return page.content
 
 
@@ -82,26 +96,53 @@ def verdict_sentence(explanation: Explanation) -> str:
     return f"It inherits from nothing: no registry server has exactly this {noun}."
 
 
-def advices(explanation: Explanation) -> list[str]:
-    """What a person can do about it, with what works now."""
-    advice: list[str] = []
+def advices(explanation: Explanation) -> list[tuple[str, str]]:
+    """What a person can do about it: the action that does it (empty: nothing here does), and in words."""
+    linkable, nearest = explanation.linkable_to, _nearest(explanation)
     if explanation.verdict is Relation.REJECTED:
-        advice.append("Make the catalog name the identity once, then ingest registry and workloads again (i).")
-    if explanation.drift is not None:
-        advice.append(f"To end the drift, start it from {explanation.drift.catalog}. The link holds either way.")
-    if explanation.linkable_to is not None:
-        advice.append(f"It is linkable to {explanation.linkable_to}. It stays autonomous until an explicit re-match.")
+        return [
+            ("resolve", "choose the entry that counts; the choice is kept"),
+            ("ingest", "or have the catalog name the identity once, and ingest registry and workloads again"),
+        ]
+    ways: list[tuple[str, str]] = []
+    if linkable is not None:
+        ways.append(("rematch", f"re-match: links it to {linkable}; until then it stays autonomous"))
     elif explanation.verdict is Relation.AUTONOMOUS:
-        advice.append(_toward_a_link(explanation))
-    return advice or ["Nothing: this is as it should be."]
+        if nearest is not None:
+            ways.append(("", f"start it from exactly {nearest.catalog}: the next ingestion links it"))
+            ways.append(("link", f"or link it by hand, {nearest.registry_server} is the first to choose"))
+        else:
+            ways.append(("", "nothing needs doing: it has its own description and embedding"))
+            ways.append(("link", "link it by hand to any registry server of its kind"))
+    if explanation.drift is not None:
+        ways.append(("", f"to end the drift start it from {explanation.drift.catalog}; the link holds either way"))
+    if explanation.verdict is Relation.LINKED:
+        ways += [("unlink", "unlink: it gets its own description"), ("link", "link it to another registry server")]
+    return ways
 
 
-def _toward_a_link(explanation: Explanation) -> str:
-    same_kind = [miss for miss in explanation.near_misses if miss.reason is not Reason.OTHER_KIND]
-    if not same_kind:
-        return "Nothing needs doing: it has its own description and embedding. To have it inherit, add it to a catalog."
-    miss = same_kind[0]
-    return f"To have it inherit from {miss.registry_server}, start it from exactly {miss.catalog}, then ingest (i)."
+def _nearest(explanation: Explanation) -> NearMiss | None:
+    return next((miss for miss in explanation.near_misses if miss.reason is not Reason.OTHER_KIND), None)
+
+
+def _key(action_id: str, keymap: Keymap | None) -> str:
+    action = keymap.named(action_id) if keymap and action_id else None
+    return key_words(action.keys[0]) if action and action.keys else ""
+
+
+def history(page: Document, changes: Sequence[ChangeView], clock: Clock) -> None:
+    """Why, when and by what the relation became as it is, newest first; left out when nothing is known."""
+    if not changes:
+        return
+    page.heading("HISTORY", "newest first")
+    for change in sorted(changes, key=lambda change: -change.sequence):
+        page.add(
+            (f"{age(change.at, clock):>4} ago  ", Tone.MUTED),
+            (change.operation, Tone.ACCENT),
+            (f"  {change.cause}" if change.cause else "", Tone.PLAIN),
+        )
+        if change.detail:
+            page.paragraph(change.detail, Tone.MUTED, indent=10)
 
 
 def _step(page: Document, number: int, step: Step) -> None:

@@ -5,6 +5,7 @@ from textual.content import Content
 from mcp_optimizer.domain.views import DescriptionSource, ToolDifference, WorkloadDetail, WorkloadView
 from mcp_optimizer.tui.ages import Clock, age, count
 from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.explanation import history
 from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, status_cell
 from mcp_optimizer.tui.tone import Tone
 
@@ -41,15 +42,19 @@ def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Conte
     if updated := age(workload.updated_at, clock):
         page.field("updated", f"{updated} ago")
     if detail:
-        _of_detail(page, detail)
+        _of_detail(page, detail, clock)
     return page.content
 
 
-def _of_detail(page: Document, workload: WorkloadDetail) -> None:
+def _of_detail(page: Document, workload: WorkloadDetail, clock: Clock) -> None:
     page.field("recorded as", workload.evidence.recorded_registry_server or "", Tone.MUTED)
     page.field("image label", workload.evidence.image_label or "", Tone.MUTED)
     if workload.virtual_mcp:
         page.field("virtual MCP", "yes")
+    if workload.relation_cause:
+        since = age(workload.relation_changed_at, clock)
+        page.field("related by", workload.relation_cause + (f", {since} ago" if since else ""))
+    history(page, getattr(workload, "history", ()), clock)
     difference = workload.tool_difference
     page.tools(workload.tool_list, marks=dict.fromkeys(difference.only_live, _NOT_IN_CATALOG) if difference else None)
     if difference:

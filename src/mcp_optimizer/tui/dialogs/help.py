@@ -1,5 +1,6 @@
 """Help for an area, made from the list of actions."""
 
+from collections.abc import Iterator
 from itertools import groupby
 
 from textual.app import ComposeResult
@@ -14,6 +15,16 @@ from mcp_optimizer.tui.tone import STYLES, Tone
 
 _KEYS = 9
 _COLUMN = 37
+_PAIRS = (
+    ("down", "up", "Next, previous row; arrows too"),
+    ("top", "bottom", "First, last row"),
+    ("page_down", "page_up", "Half a page down, up"),
+    ("expand", "collapse", "Open, close; arrows too"),
+    ("sort", "sort_reverse", "Sort, turn round"),
+    ("mark", "mark_all", "Mark one, all shown"),
+    ("rematch", "rematch_all", "Re-match chosen, all"),
+    ("link", "unlink", "Link, unlink by hand"),
+)
 
 
 class HelpDialog(Dialog[None]):
@@ -60,10 +71,23 @@ def help_content(keymap: Keymap, area: Area) -> Content:
 
 
 def _block(name: str, actions: list[Action]) -> list[Content]:
-    return [
-        _head(name),
-        *(_line(" ".join(key_words(key) for key in action.keys[:2]), action.help) for action in actions),
-    ]
+    return [_head(name), *(_line(keys, words) for keys, words in _lines(actions))]
+
+
+def _lines(actions: list[Action]) -> Iterator[tuple[str, str]]:
+    """Keys and words; what goes both ways is one line."""
+    found = {action.id: action for action in actions}
+    for first, second, _ in _PAIRS:
+        if first in found and second in found:
+            found.pop(second)
+    for action in found.values():
+        pair = next((pair for pair in _PAIRS if pair[0] == action.id), None)
+        other = next((a for a in actions if pair and a.id == pair[1]), None)
+        if pair and other:
+            keys = [key_words(a.keys[-1] if len(a.keys[-1]) == 1 else a.keys[0]) for a in (action, other) if a.keys]
+            yield " ".join(keys), pair[2]
+        else:
+            yield " ".join(key_words(key) for key in action.keys[:2]), action.help
 
 
 def _head(name: str) -> Content:

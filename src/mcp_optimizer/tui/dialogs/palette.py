@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 
 from mcp_optimizer.tui.actions import Area, Keymap, full_id, key_words
 from mcp_optimizer.tui.columns import Cell, Column, Renderer
@@ -14,7 +12,7 @@ from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Hint
-from mcp_optimizer.tui.widgets.line_input import LineInput
+from mcp_optimizer.tui.widgets.line_input import LineInput, ListInput
 from mcp_optimizer.tui.widgets.table import Table
 
 _PREFIXES: dict[str, Area] = {
@@ -81,7 +79,7 @@ class PaletteDialog(Dialog[str]):
 
     def body(self) -> ComposeResult:
         """A field and what it finds."""
-        yield PaletteInput(placeholder="a command", still=self.context.still)
+        yield ListInput(placeholder="a command", still=self.context.still)
         yield Table(_renderer())
 
     @property
@@ -120,15 +118,6 @@ class PaletteDialog(Dialog[str]):
     def action_step(self, by: int) -> None:
         """The next or the previous command, while the field has the focus."""
         (self.table.do_down if by > 0 else self.table.do_up)()
-
-
-class PaletteInput(LineInput):
-    """Here ``down`` and ``up`` move in the list below."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "screen.step(1)", show=False),
-        Binding("up", "screen.step(-1)", show=False),
-    ]
 
 
 def _matches(words: Sequence[str], contains: Callable[[str], bool]) -> bool:

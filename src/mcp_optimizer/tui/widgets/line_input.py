@@ -54,6 +54,15 @@ class LineInput(Input):
         self.post_message(self.Left(self, given_up=given_up))
 
 
+class ListInput(LineInput):
+    """Here ``down`` and ``up`` move in the list below; the dialog has ``action_step``."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "screen.step(1)", show=False),
+        Binding("up", "screen.step(-1)", show=False),
+    ]
+
+
 class FilterLine(Horizontal):
     """The filter of a list and how much of it is shown; it stays in sight."""
 

@@ -160,6 +160,13 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
         self.post_message(self.Changed(self))
 
+    def clear_marks(self) -> None:
+        """Take all marks away."""
+        if self.rows.marks:
+            self.rows.marks.clear()
+            self.refresh()
+            self.post_message(self.Changed(self))
+
     def do_sort(self) -> None:
         """Sort by the next column that is shown; after the last one as the rows came."""
         ids = [column.id for column, _ in self.widths]

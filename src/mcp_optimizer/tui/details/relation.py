@@ -1,0 +1,85 @@
+"""What a re-match, link, unlink or resolution would do, before anyone agrees to it."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from mcp_optimizer.domain.models import ItemProblem
+from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
+from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.tone import Tone
+
+_MANY = 30
+"""Of a list longer than this the rest is only counted."""
+
+
+def relation_document(report: RelationReport, width: int) -> Content:
+    """Links that are made, links that end, and what stays as it is, each with its reason."""
+    page = Document(width)
+    if not (report.linked or report.unlinked):
+        page.add(("Nothing would change", Tone.STRONG))
+    if report.linked:
+        page.add((f"{_workloads(len(report.linked))} will be linked", Tone.GOOD))
+        for link in report.linked[:_MANY]:
+            _link(page, link)
+        _rest(page, len(report.linked))
+        page.paragraph("They take over its description, and its name as the context of their tools.", Tone.MUTED)
+    if report.unlinked:
+        page.add((f"{_workloads(len(report.unlinked))} will become autonomous", Tone.WARN))
+        page.paragraph(", ".join(report.unlinked[:_MANY]), Tone.STRONG, indent=2)
+        _rest(page, len(report.unlinked))
+        page.paragraph("They stay so until they are linked, or re-matched by name.", Tone.MUTED)
+    _items(page, "✗ rejected", report.rejected, Tone.BAD)
+    _items(page, "· unchanged", report.unchanged, Tone.MUTED)
+    if report.linked or report.unlinked:
+        page.blank()
+        page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
+    return page.content
+
+
+def resolution_document(report: ResolutionReport, width: int) -> Content:
+    """Which entry will count, what is renamed, and who waits for it."""
+    page = Document(width)
+    page.add((report.chosen, Tone.STRONG), (" will count for", Tone.PLAIN))
+    page.paragraph(report.identity, Tone.ACCENT, indent=2)
+    page.field("instead of", ", ".join(name for name in report.names if name != report.chosen), Tone.WARN)
+    page.blank()
+    if report.renamed_from:
+        page.field("takes over", f"the row of {report.renamed_from}, with its links")
+    if report.context_renamed:
+        page.field("renames", f"the context of {', '.join(report.context_renamed[:_MANY])}")
+    if report.waiting:
+        page.field("waiting", f"{', '.join(report.waiting[:_MANY])}: comes in with the next ingestion of workloads (i)")
+    page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
+    page.blank()
+    page.paragraph("The choice is kept through every later ingestion.", Tone.MUTED)
+    return page.content
+
+
+def _link(page: Document, link: LinkReport) -> None:
+    before = f"  (was {link.before})" if link.before else ""
+    page.add(
+        ("  ", Tone.PLAIN),
+        (link.workload, Tone.STRONG),
+        ("  →  ", Tone.MUTED),
+        (link.registry_server, Tone.ACCENT),
+        (before, Tone.MUTED),
+    )
+
+
+def _rest(page: Document, number: int) -> None:
+    if number > _MANY:
+        page.add((f"  and {count(number - _MANY)} more", Tone.MUTED))
+
+
+def _items(page: Document, label: str, items: Sequence[ItemProblem], tone: Tone) -> None:
+    if items:
+        page.blank()
+    for item in items[:_MANY]:
+        page.field(label, f"{item.name} {item.reason}", tone)
+    _rest(page, len(items))
+
+
+def _workloads(number: int) -> str:
+    return f"{count(number)} workload{'' if number == 1 else 's'}"

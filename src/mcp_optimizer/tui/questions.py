@@ -1,0 +1,136 @@
+"""What a person can change by hand, each as a question: what would happen, and the same done."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textual.content import Content
+
+from mcp_optimizer.domain.reports import DeletionReport, RelationReport, ResolutionReport
+from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.details.relation import relation_document, resolution_document
+from mcp_optimizer.tui.details.report import deletion_document
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
+
+type Ask[T] = Callable[[bool], Coroutine[Any, Any, T]]
+"""A mutating method of the service with its arguments: given True as a dry run, given False the deed."""
+
+
+@dataclass(frozen=True)
+class Question[T]:
+    """Shown with its dry run before anyone agrees to it."""
+
+    heading: str
+    verb: str
+    """What the button says."""
+    ask: Ask[T]
+    document: Callable[[T, int], Content]
+    """A dry run's report for a width."""
+    changes: Callable[[T], bool]
+    """Whether the dry run would change anything."""
+    outcome: Callable[[T], str]
+    """What was done, in one line."""
+    grave: bool = False
+    """Something is lost."""
+
+
+def delete_registry_servers(service: "DataService", names: Sequence[str]) -> Question[DeletionReport]:
+    """Delete registry servers."""
+    return _deletion(lambda dry_run: service.delete_registry_servers(names, dry_run=dry_run))
+
+
+def delete_workloads(service: "DataService", names: Sequence[str]) -> Question[DeletionReport]:
+    """Delete workloads."""
+    return _deletion(lambda dry_run: service.delete_workloads(names, dry_run=dry_run))
+
+
+def rematch(service: "DataService", names: Sequence[str] | None) -> Question[RelationReport]:
+    """Match these workloads anew, or all (None)."""
+    heading = "Re-match all workloads" if names is None else f"Re-match {_several(names)}"
+    return _relation(heading, "Re-match", lambda dry_run: service.rematch(names, dry_run=dry_run))
+
+
+def unlink(service: "DataService", names: Sequence[str]) -> Question[RelationReport]:
+    """Make these workloads autonomous."""
+    return _relation(f"Unlink {_several(names)}", "Unlink", lambda dry_run: service.unlink(names, dry_run=dry_run))
+
+
+def link(service: "DataService", names: Sequence[str], server: str) -> Question[RelationReport]:
+    """Tie these workloads to a registry server."""
+
+    async def all_of_them(dry_run: bool) -> RelationReport:
+        return _together([await service.link(name, server, dry_run=dry_run) for name in names])
+
+    return _relation(f"Link {_several(names)}", "Link", all_of_them)
+
+
+def resolve(service: "DataService", identity: str, name: str) -> Question[ResolutionReport]:
+    """Have one of several entries count."""
+    return Question(
+        heading=f"Resolve {identity}",
+        verb="Choose",
+        ask=lambda dry_run: service.resolve(identity, name, dry_run=dry_run),
+        document=resolution_document,
+        changes=lambda _: True,
+        outcome=_resolved,
+    )
+
+
+def _deletion(ask: Ask[DeletionReport]) -> Question[DeletionReport]:
+    return Question(
+        heading="Delete from the database",
+        verb="Delete",
+        ask=ask,
+        document=deletion_document,
+        changes=lambda report: bool(report.deleted),
+        outcome=_deleted,
+        grave=True,
+    )
+
+
+def _relation(heading: str, verb: str, ask: Ask[RelationReport]) -> Question[RelationReport]:
+    return Question(
+        heading=heading,
+        verb=verb,
+        ask=ask,
+        document=relation_document,
+        changes=lambda report: bool(report.linked or report.unlinked),
+        outcome=_related,
+    )
+
+
+def _several(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{count(len(names))} workloads"
+
+
+def _together(reports: Sequence[RelationReport]) -> RelationReport:
+    return RelationReport(
+        linked=tuple(link for report in reports for link in report.linked),
+        unlinked=tuple(name for report in reports for name in report.unlinked),
+        unchanged=tuple(item for report in reports for item in report.unchanged),
+        rejected=tuple(item for report in reports for item in report.rejected),
+        reembedded_texts=sum(report.reembedded_texts for report in reports),
+        dry_run=any(report.dry_run for report in reports),
+    )
+
+
+def _deleted(report: DeletionReport) -> str:
+    unlinked = f", {len(report.unlinked)} became autonomous" if report.unlinked else ""
+    return f"Deleted {count(len(report.deleted))} with {count(report.tools)} tools{unlinked}"
+
+
+def _related(report: RelationReport) -> str:
+    parts = [f"Linked {link.workload} to {link.registry_server}" for link in report.linked]
+    if len(parts) > 1:
+        parts = [f"Linked {count(len(parts))} workloads"]
+    if report.unlinked:
+        said = report.unlinked[0] if len(report.unlinked) == 1 else f"{count(len(report.unlinked))} workloads"
+        parts.append(f"Unlinked {said}")
+    return "; ".join(parts) or "Nothing changed"
+
+
+def _resolved(report: ResolutionReport) -> str:
+    waiting = f"; {len(report.waiting)} rejected come in with the next ingestion (i)" if report.waiting else ""
+    return f"{report.chosen} counts for {report.identity}{waiting}"
