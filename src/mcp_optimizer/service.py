@@ -76,7 +76,7 @@ class DataService:
         self._ingestion = Ingestion(self.store, writer, self._surroundings)
         self._deletion = Deletion(self.store, writer, self._surroundings)
         self._relating = Relating(self.store, writer, self._surroundings)
-        self._search = Search(self.store, self._embedder)
+        self._search = Search(self.store, self._embedder, memory=settings.search_memory_mb * 1024 * 1024)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -101,6 +101,7 @@ class DataService:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._search.close()
         await self.store.database.close()
 
     # Reading
