@@ -54,20 +54,18 @@ def by_meaning(distances: Mapping[str, float], server_distances: Mapping[str, fl
 
 
 def fused(
-    near: Sequence[tuple[str, float]], matching: Sequence[Sequence[TextMatch]], exact: Sequence[str]
+    near: Sequence[tuple[str, float]], matching: Sequence[TextMatch], exact: Sequence[str]
 ) -> list[Found]:
     """Every tool found, best first, an exact name before all others (Q1).
 
-    ``near``: ids with distances in their order by meaning. ``matching``: one list for each full-text index, each in
-    its own order, as scores of different indexes don't compare.
+    ``near``: ids with distances in their order by meaning. ``matching``: in their order by words.
     """
     found: dict[str, Found] = {}
     for rank, (identifier, distance) in enumerate(near, start=1):
         found[identifier] = Found(identifier, semantic_rank=rank, distance=distance)
-    for matches in matching:
-        for rank, match in enumerate(matches, start=1):
-            item = found.setdefault(match.id, Found(match.id))
-            item.text_rank, item.text = rank, match
+    for rank, match in enumerate(matching, start=1):
+        item = found.setdefault(match.id, Found(match.id))
+        item.text_rank, item.text = rank, match
     for identifier in exact:
         found.setdefault(identifier, Found(identifier)).exact = True
     return sorted(found.values(), key=lambda item: (not item.exact, -item.score, item.semantic_rank or 10**9, item.id))

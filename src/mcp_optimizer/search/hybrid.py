@@ -39,7 +39,8 @@ class Answers:
 
     near: list[tuple[str, float]] = field(default_factory=list)
     """Tool ids with distances, best first."""
-    matching: list[list[TextMatch]] = field(default_factory=list)
+    matching: list[TextMatch] = field(default_factory=list)
+    """Best first, of all sides together."""
     exact: list[str] = field(default_factory=list)
     terms: list[str] = field(default_factory=list)
     servers: dict[str, SearchedServer] = field(default_factory=dict)
@@ -105,13 +106,14 @@ class Search:
                 near += await self._near(connection, side, sequence, vector, depth, wanted_servers)
             terms, matches = await self._words(connection, side, sequence, wanted, depth, wanted_servers)
             answers.terms = answers.terms or terms
-            answers.matching.append([match for match, _ in matches])
+            answers.matching += [match for match, _ in matches]
             answers.servers |= {match.id: allowed[server] for match, server in matches if server in allowed}
             named = await self._ops(side).named(connection, wanted)
             exact = [(tool, allowed[server]) for tool, server in named if server in allowed][:depth]
             answers.exact += [tool for tool, _ in exact]
             answers.servers |= dict(exact)
             answers.servers |= {item.id: allowed[item.server_id] for _, item in near if item.server_id in allowed}
+        answers.matching.sort(key=lambda match: (-match.score, match.id))
         near.sort(key=lambda pair: (pair[0], pair[1].id))
         answers.near = [(item.id, item.distance) for _, item in near]
         return answers
