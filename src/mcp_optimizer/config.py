@@ -88,6 +88,10 @@ class Settings(BaseSettings):
     cache_dir: Path | None = None
     """Where prepared models are kept. Unset: the user's cache directory."""
 
+    search_memory_mb: Annotated[int, Field(ge=0)] = 512
+    """Memory for vectors that are kept at hand while searching, in MB; where they need more, searches scan the
+    database instead. 100,000 tools of 384 numbers take 154 MB."""
+
     busy_timeout: Annotated[float, Field(ge=0)] = 5.0
     """How long to wait for another process that is writing to the database."""
 

@@ -81,7 +81,7 @@ class DataService:
         self._ingestion = Ingestion(self.store, writer, self._surroundings)
         self._deletion = Deletion(self.store, writer, self._surroundings)
         self._relating = Relating(self.store, writer, self._surroundings)
-        self._search = Search(self.store, self.embedder)
+        self._search = Search(self.store, self.embedder, memory=settings.search_memory_mb * 1024 * 1024)
         self._catalogue_lock = asyncio.Lock()
         self._kept_catalogue: Catalogue | None = None
 
@@ -108,6 +108,7 @@ class DataService:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._search.close()
         await self.store.database.close()
 
     # Reading

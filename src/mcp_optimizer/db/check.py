@@ -138,7 +138,7 @@ async def _tool_vectors(connection: AsyncConnection, side: Side) -> CheckFinding
 
 async def _tool_texts(connection: AsyncConnection, side: Side) -> CheckFinding:
     table = sqlite_search.text_table(side)
-    columns = ("key", "id", "server_id", "name", "words", "description", "parameters", "server")
+    columns = ("key", "id", "server_id", "name", "words", "description", "parameters", "server", "segments", "owner")
     expected = [
         tuple(sqlite_search.text_row(tool)[column] for column in columns)
         for tool in await _indexed_tools(connection, side)

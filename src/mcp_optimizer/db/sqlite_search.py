@@ -5,7 +5,6 @@ row's UUID, as both kinds of table want integer keys; the UUID itself stands bes
 """
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -16,12 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.domain.models import ToolDefinition
+from mcp_optimizer.domain.search_words import pairs
 from mcp_optimizer.domain.tool_text import name_words, parameter_words
 from mcp_optimizer.embeddings import Vector
 
 _MAX_KNN: Final = 4096
-_MAX_TERMS: Final = 64
-_TERM: Final = re.compile(r"\w+", re.UNICODE)
+_WIDER: Final = 8
 
 
 class Side(StrEnum):
@@ -42,9 +41,10 @@ class IndexedTool(NamedTuple):
 
 
 class Near(NamedTuple):
-    """A tool near a vector: its id and the cosine distance, 0 to 2."""
+    """A tool near a vector: its id, its server's, and the cosine distance, 0 to 2."""
 
     id: str
+    server_id: str
     distance: float
 
 
@@ -85,7 +85,7 @@ def create_statements(dimension: int) -> list[str]:
             f"key INTEGER PRIMARY KEY, embedding FLOAT[{dimension}] distance_metric=cosine, "
             "server_id TEXT, +id TEXT)",
             f"CREATE VIRTUAL TABLE {text_table(side)} USING fts5("
-            "name, words, description, parameters, server, id UNINDEXED, server_id UNINDEXED, "
+            "name, words, description, parameters, server, segments, owner, id UNINDEXED, server_id UNINDEXED, "
             "tokenize='porter unicode61 remove_diacritics 2')",
         ]
     return statements
@@ -142,8 +142,8 @@ async def insert_tools(connection: AsyncConnection, side: Side, tools: Sequence[
         await connection.execute(
             text(
                 f"INSERT INTO {text_table(side)} "
-                "(rowid, name, words, description, parameters, server, id, server_id) "
-                "VALUES (:key, :name, :words, :description, :parameters, :server, :id, :server_id)"
+                "(rowid, name, words, description, parameters, server, segments, owner, id, server_id) VALUES "
+                "(:key, :name, :words, :description, :parameters, :server, :segments, :owner, :id, :server_id)"
             ),
             [text_row(tool) for tool in tools],
         )
@@ -154,16 +154,24 @@ def server_words(name: str, context_name: str) -> str:
     return name if name == context_name else f"{name} {context_name}"
 
 
+def owner_token(server_id: str) -> str:
+    """A server's id as one word, by which full text finds its tools."""
+    return server_id.replace("-", "")
+
+
 def text_row(indexed: IndexedTool) -> dict[str, str | int]:
     """A tool's row in the full-text table."""
     tool = indexed.tool
+    parameters = parameter_words(tool.details)
     return {
         "key": search_key(indexed.id),
         "name": tool.name,
         "words": name_words(tool.name),
         "description": tool.description,
-        "parameters": parameter_words(tool.details),
+        "parameters": parameters,
         "server": f"{indexed.server_name} {name_words(indexed.server_name)}",
+        "segments": " ".join(pairs(f"{tool.name} {tool.description} {parameters}")),
+        "owner": owner_token(indexed.server_id),
         "id": indexed.id,
         "server_id": indexed.server_id,
     }
@@ -186,44 +194,40 @@ async def _remove(connection: AsyncConnection, table: str, column: str, ids: Col
 async def nearest_tools(
     connection: AsyncConnection, side: Side, vector: Vector, *, limit: int, servers: Collection[str] | None
 ) -> list[Near]:
-    """The ``limit`` tools nearest to ``vector``, nearest first; only those of ``servers``, unless that is None (Q1)."""
-    where, parameters = _of_servers(servers)
-    rows = await connection.execute(
-        text(f"SELECT id, distance FROM {vector_table(side)} WHERE embedding MATCH :vector AND k = :limit {where}"),
-        {"vector": vector.astype(np.float32).tobytes(), "limit": min(limit, _MAX_KNN), **parameters},
-    )
-    return sorted((Near(row.id, float(row.distance)) for row in rows), key=lambda near: (near.distance, near.id))
+    """The ``limit`` tools nearest to ``vector``, nearest first; only those of ``servers``, unless that is None (Q1).
 
-
-async def matching_tools(
-    connection: AsyncConnection, side: Side, query: str, *, limit: int, servers: Collection[str] | None
-) -> list[str]:
-    """Ids of the ``limit`` tools that hold words of ``query``, best first (BM25, names first). Any text is safe."""
-    expression = fts_expression(query)
-    if expression is None:
+    A filter inside the scan costs several times the scan, so a wider scan without one is tried first: when that
+    holds enough tools of ``servers``, they are the nearest.
+    """
+    if servers is not None and not servers:
         return []
-    where, parameters = _of_servers(servers)
+    wide = min(limit if servers is None else _WIDER * limit, _MAX_KNN)
+    found = await _scan(connection, side, vector, wide, None)
+    if servers is None or len(found) < wide:
+        return [near for near in found if servers is None or near.server_id in servers][:limit]
+    allowed = [near for near in found if near.server_id in servers]
+    if len(allowed) >= limit:
+        return allowed[:limit]
+    return await _scan(connection, side, vector, min(limit, _MAX_KNN), servers)
+
+
+async def _scan(
+    connection: AsyncConnection, side: Side, vector: Vector, limit: int, servers: Collection[str] | None
+) -> list[Near]:
+    where, parameters = of_servers(servers)
     rows = await connection.execute(
         text(
-            f"SELECT id FROM {text_table(side)} WHERE {text_table(side)} MATCH :expression {where} "
-            f"ORDER BY bm25({text_table(side)}, 10.0, 8.0, 3.0, 1.0, 2.0), id LIMIT :limit"
+            f"SELECT id, server_id, distance FROM {vector_table(side)} "
+            f"WHERE embedding MATCH :vector AND k = :limit {where}"
         ),
-        {"expression": expression, "limit": limit, **parameters},
+        {"vector": vector.astype(np.float32).tobytes(), "limit": limit, **parameters},
     )
-    return [row.id for row in rows]
+    found = (Near(row.id, row.server_id, float(row.distance)) for row in rows)
+    return sorted(found, key=lambda near: (near.distance, near.id))
 
 
-def _of_servers(servers: Collection[str] | None) -> tuple[str, dict[str, str]]:
+def of_servers(servers: Collection[str] | None) -> tuple[str, dict[str, str]]:
+    """The condition, and its parameters, that a row is of one of ``servers``; nothing for None."""
     if servers is None:
         return "", {}
     return "AND server_id IN (SELECT value FROM json_each(:servers))", {"servers": json.dumps(sorted(servers))}
-
-
-def fts_expression(query: str) -> str | None:
-    """``query`` as an FTS5 expression: any of its words, each quoted, so that nothing in it is an operator (Q2).
-
-    The words are those of the query as typed and as :func:`name_words` splits them. None when there is no word.
-    """
-    found = [*_TERM.findall(query), *_TERM.findall(name_words(query))] if query.strip() else []
-    terms = list(dict.fromkeys(term.lower() for term in found))[:_MAX_TERMS]
-    return " OR ".join(f'"{term}"' for term in terms) or None

@@ -4,7 +4,7 @@ that the command line promises; more may follow them."""
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from mcp_optimizer.domain.models import Drift, Duplicate, Evidence, Kind, Relation, Value
 
@@ -142,6 +142,81 @@ class SearchHit(Value):
     exact_name: bool = False
     tokens: int = 0
     details: dict[str, Any] = Field(default_factory=dict)
+    text_score: float | None = None
+    """BM25; higher is better, comparable within one search only."""
+    coverage: float = 0.0
+    """Share of the query's words that the tool answers, 0 to 1."""
+    matched: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Field (name, server, description, parameters) to the query's words found there."""
+
+
+class WhyNotReason(StrEnum):
+    """Why a tool is not where somebody expected it; ``FOUND`` when it is."""
+
+    FOUND = "found"
+    NO_SUCH_SERVER = "no-such-server"
+    NO_SUCH_TOOL = "no-such-tool"
+    STATUS = "status"
+    GROUP = "group"
+    KIND = "kind"
+    OUTRANKED = "outranked"
+    NOT_MATCHED = "not-matched"
+
+
+class WhyNot(Value):
+    """Why a search finds a tool where it does, or not at all (Q3)."""
+
+    server: str
+    tool: str
+    scope: Scope | None
+    reason: WhyNotReason
+    detail: str
+    """The reason in words."""
+    place: int | None = None
+    """Its place among all tools that the filters let through; None when it is not among those that are ranked."""
+    embedded: bool = True
+    hit: SearchHit | None = None
+    """Its ranks, where it has any."""
+    above: tuple[str, ...] = ()
+    """The first tools that are ranked above it, as ``server/tool``."""
+
+
+class ServerHit(Value):
+    """A registry server that answers a question: which one to install. ``tools``: its best tools for it."""
+
+    server: str
+    description: str
+    score: float
+    distance: float | None
+    """Cosine distance of its own description, 0 to 2; None when it has no embedding."""
+    tools: tuple[str, ...] = ()
+    workloads: int = 0
+    """How many workloads already run from it."""
+    kind: Kind
+    identity: str
+
+
+class SavedQuery(Value):
+    """A query whose right answers are known. ``expect``: ``server/tool``; all must be among the first ``within``."""
+
+    query: str = Field(min_length=1)
+    expect: tuple[str, ...] = Field(min_length=1)
+    within: int = Field(default=8, ge=1, le=200)
+    scope: Scope = Scope.WORKLOAD
+
+
+class SavedResult(Value):
+    """What a saved query finds now. ``places``: each expected tool's place from 1; None when it is not found at all."""
+
+    query: str
+    within: int
+    places: dict[str, int | None]
+
+    @computed_field
+    @property
+    def ok(self) -> bool:
+        """Whether every expected tool is among the first ``within``."""
+        return all(place is not None and place <= self.within for place in self.places.values())
 
 
 class RunView(Value):

@@ -1,0 +1,1 @@
+"""How well search finds the right tool, on real tools."""

@@ -1,0 +1,120 @@
+"""The full-text half of a search on SQLite: which tools hold words of a query (Q1, Q2).
+
+What costs time is ranking: some microseconds for every row that matches. So a query that matches more rows than
+``BUDGET`` is narrowed, step by step, to the rows that say most: those with its rarer words, those with its words in
+their names, those with all of them. On a store of a few thousand tools nothing is ever narrowed.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.db.sqlite_search import Side, of_servers, owner_token, text_table
+from mcp_optimizer.domain.search_words import is_unspaced
+
+BUDGET: Final = 3000
+"""Rows that a query may rank."""
+_FEW_SERVERS: Final = 64
+"""So many servers are looked up by the index itself; more are told apart row by row, best rows first."""
+_WEIGHTS: Final = "bm25(2.0, 8.0, 4.0, 1.0, 4.0, 4.0, 0.0)"
+"""Of name, words of the name, description, parameters, server, segments, owner. Tuned by ``bench search_quality``."""
+
+
+class WordMatch(NamedTuple):
+    """A tool that holds words of a query: its BM25 score (higher is better), and the texts that were searched."""
+
+    id: str
+    server_id: str
+    score: float
+    fields: dict[str, str]
+
+
+async def matching_tools(
+    connection: AsyncConnection, side: Side, terms: Sequence[str], *, limit: int, servers: Collection[str] | None
+) -> list[WordMatch]:
+    """The ``limit`` tools that hold most of ``terms``, best first; only those of ``servers``, unless that is None."""
+    if not terms or (servers is not None and not servers):
+        return []
+    owners = ""
+    where, parameters = of_servers(servers)
+    if servers is not None and len(servers) <= _FEW_SERVERS:
+        owners = f"owner : ({_any([owner_token(item) for item in servers])}) AND "
+        where, parameters = "", {}
+    chosen = await _narrowed(connection, side, terms, owners)
+    table = text_table(side)
+    if chosen is None:  # whatever is asked, it is too common: some rows of it have to do, meaning ranks the rest
+        expression = f"{owners}({_any(terms)})"
+        within = f"AND rowid IN (SELECT rowid FROM {table} WHERE {table} MATCH :expression LIMIT {BUDGET})"
+    else:
+        expression, within = chosen, ""
+    rows = await connection.execute(
+        text(
+            f"SELECT id, server_id, rank AS score, name, words, description, parameters, server FROM {table} "
+            f"WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {within} {where} ORDER BY rank LIMIT :limit"
+        ),
+        {"expression": expression, "limit": limit, **parameters},
+    )
+    found = [
+        WordMatch(
+            row.id,
+            row.server_id,
+            -float(row.score),
+            {
+                "name": f"{row.name} {row.words}",
+                "server": row.server,
+                "description": row.description,
+                "parameters": row.parameters,
+            },
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda match: (-match.score, match.id))
+
+
+async def _narrowed(connection: AsyncConnection, side: Side, terms: Sequence[str], owners: str) -> str | None:
+    """The widest expression that matches no more than ``BUDGET`` rows, and some; None when there is none."""
+    everything = f"{owners}({_any(terms)})"
+    if await _count(connection, side, everything) <= BUDGET:
+        return everything
+    counts = {term: await _count(connection, side, f"{owners}{quoted(term)}") for term in terms}
+    for expression in _narrower(terms, counts):
+        if 0 < await _count(connection, side, f"{owners}{expression}") <= BUDGET:
+            return f"{owners}{expression}"
+    return None
+
+
+def _narrower(terms: Sequence[str], counts: dict[str, int]) -> Iterator[str]:
+    """Expressions that match ever fewer rows."""
+    rare: list[str] = []
+    for term in sorted(terms, key=lambda item: counts[item]):
+        if sum(counts[item] for item in rare) + counts[term] <= BUDGET:
+            rare.append(term)
+    if any(counts[term] for term in rare):
+        # The rarer words decide which rows are looked at, all words how these are ranked.
+        yield f"(({_any(rare)}) AND ({_any(terms)}))"
+    yield f"({{name words}} : ({_any(terms)}))"
+    known = [term for term in terms if counts[term]]
+    yield f"({' AND '.join(map(quoted, known))})"
+
+
+def _any(terms: Sequence[str]) -> str:
+    return " OR ".join(map(quoted, terms))
+
+
+def quoted(term: str) -> str:
+    """A term as FTS5 takes it: nothing in it is an operator (Q2). A single character of a script without spaces is
+    the beginning of a pair."""
+    begins = "*" if len(term) == 1 and is_unspaced(term) else ""
+    return '"' + term.replace("\0", "").replace('"', '""') + '"' + begins
+
+
+async def _count(connection: AsyncConnection, side: Side, expression: str) -> int:
+    """How many rows match, counted no further than one above ``BUDGET``."""
+    table = text_table(side)
+    found = await connection.execute(
+        text(f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH :expression LIMIT {BUDGET + 1})"),
+        {"expression": expression},
+    )
+    return int(found.scalar_one())

@@ -1,0 +1,167 @@
+"""The words of a query, and where a tool has them. Pure: full text asks for these words, and the same words explain.
+
+Scripts that put no spaces between words (Chinese, Japanese, Thai …) are cut into overlapping pairs of characters,
+on both sides: a run of them would otherwise be one word that nobody types whole.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from mcp_optimizer.domain.tool_text import name_words
+
+MAX_TERMS: Final = 24
+"""Words of a query that are looked for: more cost time and change nothing."""
+_MAX_RUNS: Final = 4000
+_MAX_FIELD: Final = 4000
+_WORD: Final = re.compile(r"\w+")
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U0003134f]+"
+)
+_ENDING: Final = re.compile(r"(?:ational|ations?|ments?|ings?|ions?|ers?|ies|ied|ed|es|ly|s|e|y)$")
+_STOP: Final = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "let",
+        "like",
+        "me",
+        "my",
+        "need",
+        "of",
+        "on",
+        "or",
+        "our",
+        "please",
+        "say",
+        "so",
+        "some",
+        "tell",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "up",
+        "using",
+        "want",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
+)
+"""Words that say nothing about a tool. Verbs that stand in names (get, show, use) are not among them."""
+
+
+def pairs(text: str) -> list[str]:
+    """The overlapping pairs of characters of every unspaced run in ``text``; a run of one character as it is."""
+    found: list[str] = []
+    for run in _UNSPACED.findall(text[:_MAX_RUNS]):
+        found += [run[at : at + 2] for at in range(max(1, len(run) - 1))]
+    return found
+
+
+def is_unspaced(term: str) -> bool:
+    """Whether a term is of a script without spaces."""
+    return _UNSPACED.search(term) is not None
+
+
+def query_terms(query: str) -> list[str]:
+    """The words of ``query`` to look for, in lower case, each once: names whole and split, stop words left out.
+
+    A query of nothing but stop words keeps them. Empty when there is no word at all.
+    """
+    found = [word.lower() for word in (*_WORD.findall(query), *_WORD.findall(name_words(query)))] if query else []
+    wanted = [word for word in found if word not in _STOP] or found
+    terms: dict[str, None] = {}
+    for word in wanted:
+        terms |= dict.fromkeys(pairs(word) if is_unspaced(word) else [word])
+        if len(terms) >= MAX_TERMS:
+            break
+    return list(terms)[:MAX_TERMS]
+
+
+def stem(word: str) -> str:
+    """An English word without its ending, roughly as full text sees it; other words as they are."""
+    if len(word) <= 3 or not word.isascii():
+        return word
+    cut = _ENDING.sub("", word)
+    cut = cut if len(cut) >= 3 else word
+    return cut[:-1] if len(cut) > 3 and cut[-1] == cut[-2] else cut
+
+
+@functools.lru_cache(maxsize=2048)
+def _pattern(term: str) -> re.Pattern[str]:
+    """What a term looks like in a text: a pair of characters anywhere, a short word whole, another with any ending."""
+    if is_unspaced(term):
+        return re.compile(re.escape(term))
+    begin = stem(term)
+    ending = "" if len(begin) <= 3 and begin == term else r"[^\W_]{0,6}"
+    return re.compile(rf"(?<![^\W_]){re.escape(begin)}{ending}(?![^\W_])")
+
+
+def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Which of ``terms`` stand in which field, whatever their ending; fields without any are left out."""
+    lowered = {name: text[:_MAX_FIELD].lower() for name, text in fields.items() if text}
+    found = {name: tuple(term for term in terms if _pattern(term).search(text)) for name, text in lowered.items()}
+    return {name: words for name, words in found.items() if words}
+
+
+_FIELD_WEIGHT: Final = {"description": 0.8, "parameters": 0.5}
+
+
+def coverage(terms: Sequence[str], matched: Mapping[str, Iterable[str]]) -> float:
+    """How much of the query a tool's words answer, 0 to 1: a word in a name counts full, in the description less."""
+    if not terms:
+        return 0.0
+    best = dict.fromkeys(terms, 0.0)
+    for field, words in matched.items():
+        weight = _FIELD_WEIGHT.get(field, 1.0)
+        for word in words:
+            best[word] = max(best.get(word, 0.0), weight)
+    return sum(best.values()) / len(best)

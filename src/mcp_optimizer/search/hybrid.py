@@ -1,0 +1,226 @@
+"""Hybrid search: by meaning and by words, fused by rank (Q1-Q4)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.db import sqlite_search, sqlite_vectors
+from mcp_optimizer.db.sqlite_search import Near, Side
+from mcp_optimizer.db.sqlite_words import matching_tools
+from mcp_optimizer.db.store import Store
+from mcp_optimizer.db.tool_ops import ToolOps
+from mcp_optimizer.domain.models import StoredTool
+from mcp_optimizer.domain.search_rank import Found, TextMatch, by_meaning, fused
+from mcp_optimizer.domain.search_words import coverage, matched_words, query_terms
+from mcp_optimizer.domain.tool_text import name_words, parameter_words
+from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery
+from mcp_optimizer.embeddings import Embedder, Vector
+from mcp_optimizer.errors import EmbeddingError, ModelMismatchError
+from mcp_optimizer.search.reach import Reach, SearchedServer
+from mcp_optimizer.search.resident import Resident
+from mcp_optimizer.text import public_message, storable
+
+DEPTH: Final = 50
+"""Each half looks at least this deep, so that a tool found by both can rise."""
+_MAX_EMBEDDED: Final = 2000
+"""Characters of a query that are embedded; more would be cut by the model anyway."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Answers:
+    """What the halves of a search say, for all sides searched, and of which servers the tools are."""
+
+    near: list[tuple[str, float]] = field(default_factory=list)
+    """Tool ids with distances, best first."""
+    matching: list[TextMatch] = field(default_factory=list)
+    """Best first, of all sides together."""
+    exact: list[str] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
+    servers: dict[str, SearchedServer] = field(default_factory=dict)
+    """Tool id to its server."""
+
+    def ranked(self) -> list[Found]:
+        """Every tool found, best first."""
+        return fused(self.near, self.matching, self.exact)
+
+
+class Search:
+    """Finds tools."""
+
+    def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0) -> None:
+        self._store = store
+        self._embedder = embedder
+        self.resident = Resident(store.database, memory=memory)
+        self.reach = Reach(store)
+
+    async def close(self) -> None:
+        """Give back memory and stop what works aside."""
+        await self.resident.close()
+
+    async def run(self, query: SearchQuery) -> list[SearchHit]:
+        """The best tools for the query, an exact tool name first (Q1). Any text is a safe query (Q2).
+
+        Raises ModelMismatchError when another process has re-embedded the store with another model meanwhile.
+        """
+        wanted = storable(query.text).strip()
+        if not wanted:
+            return []
+        vector = await self.vector(wanted)
+        async with self._store.database.reading() as connection:
+            answers = await self.answers(connection, query, wanted, vector, depth=max(DEPTH, 2 * query.limit))
+            ranked = answers.ranked()[: query.limit]
+            return await self.hits(connection, answers, ranked, wanted)
+
+    async def vector(self, text: str) -> Vector | None:
+        """The query's vector; None when the model is not to be had: words still find what they find."""
+        try:
+            return (await self._embedder.embed([text[:_MAX_EMBEDDED]]))[0]
+        except EmbeddingError as error:
+            log.warning("searching by words only", error=public_message(str(error)))
+            return None
+
+    async def answers(
+        self, connection: AsyncConnection, query: SearchQuery, wanted: str, vector: Vector | None, *, depth: int
+    ) -> Answers:
+        """Ask both halves on every side; the filters hold inside them, so a filtered search fills its limit (Q1)."""
+        sequence, model = await sqlite_vectors.version(connection)
+        if model != self._embedder.model:
+            raise ModelMismatchError(
+                f"the database now holds embeddings of the model {model}, not of {self._embedder.model}",
+                remedy=f"set embedding_model_name to {model} and start the program anew",
+            )
+        answers = Answers()
+        near: list[tuple[float, Near]] = []
+        for side in sides(query.scope):
+            allowed = await self.reach.servers(connection, side, sequence, query)
+            every = await self.reach.all_through(connection, side, sequence, allowed)
+            wanted_servers = None if every else allowed
+            if vector is not None:
+                near += await self._near(connection, side, sequence, vector, depth, wanted_servers)
+            terms, matches = await self._words(connection, side, sequence, wanted, depth, wanted_servers)
+            answers.terms = answers.terms or terms
+            answers.matching += [match for match, _ in matches]
+            answers.servers |= {match.id: allowed[server] for match, server in matches if server in allowed}
+            named = await self._ops(side).named(connection, wanted)
+            exact = [(tool, allowed[server]) for tool, server in named if server in allowed][:depth]
+            answers.exact += [tool for tool, _ in exact]
+            answers.servers |= dict(exact)
+            answers.servers |= {item.id: allowed[item.server_id] for _, item in near if item.server_id in allowed}
+        answers.matching.sort(key=lambda match: (-match.score, match.id))
+        near.sort(key=lambda pair: (pair[0], pair[1].id))
+        answers.near = [(item.id, item.distance) for _, item in near]
+        return answers
+
+    async def _near(
+        self,
+        connection: AsyncConnection,
+        side: Side,
+        sequence: int,
+        vector: Vector,
+        depth: int,
+        servers: Mapping[str, SearchedServer] | None,
+    ) -> list[tuple[float, Near]]:
+        """The tools nearest by meaning, each with what it is ranked by: its server's likeness helps a little."""
+        held = await self.resident.current(connection, side, sequence, self._embedder.model)
+        if held is not None:
+            near = await asyncio.to_thread(held.nearest, vector, limit=depth, servers=servers)
+        else:
+            near = await sqlite_search.nearest_tools(connection, side, vector, limit=depth, servers=servers)
+        blobs = await sqlite_vectors.server_vectors(connection, side, {item.server_id for item in near})
+        likeness = {key: 1 - float(np.frombuffer(blob, dtype="<f4") @ vector) for key, blob in blobs.items()}
+        by_id = {item.id: item for item in near}
+        distances = {item.id: item.distance for item in near}
+        of_server = {item.id: likeness[item.server_id] for item in near if item.server_id in likeness}
+        ranked = by_meaning(distances, of_server)
+        return [(score, by_id[key]) for key, score in ranked]
+
+    async def _words(
+        self,
+        connection: AsyncConnection,
+        side: Side,
+        sequence: int,
+        wanted: str,
+        depth: int,
+        servers: Mapping[str, SearchedServer] | None,
+    ) -> tuple[list[str], list[tuple[TextMatch, str]]]:
+        """The terms looked for, and the tools that hold them, each with its server's id.
+
+        Words that no tool has are taken for misspelt, or not finished, and are looked for as what they probably mean.
+        """
+        terms = query_terms(wanted)
+        found = await matching_tools(connection, side, terms, limit=depth, servers=servers)
+        matches = [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in found]
+        seen = {word for match, _ in matches for words in match.matched.values() for word in words}
+        meant = await self.reach.corrections(connection, side, sequence, [term for term in terms if term not in seen])
+        if not meant:
+            return terms, matches
+        terms = list(dict.fromkeys(meant.get(term, term) for term in terms))
+        found = await matching_tools(connection, side, terms, limit=depth, servers=servers)
+        return terms, [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in found]
+
+    async def hits(
+        self, connection: AsyncConnection, answers: Answers, ranked: Sequence[Found], wanted: str
+    ) -> list[SearchHit]:
+        """What is shown of tools that were found, in their order."""
+        tools: dict[str, tuple[Side, StoredTool]] = {}
+        for side in Side:
+            ids = [item.id for item in ranked if answers.servers[item.id].side is side]
+            tools |= {key: (side, tool) for key, tool in (await self._ops(side).by_ids(connection, ids)).items()}
+        return [
+            _hit(*tools[item.id], answers.servers[item.id].name, item, wanted, answers.terms)
+            for item in ranked
+            if item.id in tools
+        ]
+
+    def _ops(self, side: Side) -> ToolOps:
+        return self._store.workload_tools if side is Side.WORKLOAD else self._store.registry_tools
+
+
+def sides(scope: Scope) -> list[Side]:
+    """The sides that a scope searches."""
+    return [side for side in (Side.WORKLOAD, Side.REGISTRY) if scope in {Scope.ALL, side.value}]
+
+
+def text_match(terms: Sequence[str], identifier: str, score: float, fields: Mapping[str, str]) -> TextMatch:
+    """Which of the terms a tool has where, and how much of the query that is."""
+    matched = matched_words(terms, fields)
+    return TextMatch(identifier, score, coverage(terms, matched), matched)
+
+
+def _hit(side: Side, tool: StoredTool, server: str, found: Found, wanted: str, terms: Sequence[str]) -> SearchHit:
+    match = found.text
+    if match is None:
+        match = text_match(
+            terms,
+            tool.id,
+            0.0,
+            {
+                "name": f"{tool.name} {name_words(tool.name)}",
+                "server": f"{server} {name_words(server)}",
+                "description": tool.definition.description,
+                "parameters": parameter_words(tool.details),
+            },
+        )
+    return SearchHit(
+        server=server,
+        tool=tool.name,
+        scope=Scope(side.value),
+        description=tool.definition.description,
+        score=round(found.score, 6),
+        semantic_rank=found.semantic_rank,
+        semantic_distance=None if found.distance is None else round(found.distance, 6),
+        text_rank=found.text_rank,
+        exact_name=tool.name.casefold() == wanted.casefold(),
+        tokens=tool.token_count,
+        details=tool.details,
+        text_score=None if found.text_rank is None else round(match.score, 6),
+        coverage=round(match.coverage, 3),
+        matched={name: tuple(words) for name, words in match.matched.items()},
+    )
