@@ -43,7 +43,7 @@ def test_every_action_is_done_by_someone() -> None:
 def test_help_fits_80x24(area: Area) -> None:
     lines = help_content(Keymap(), area).plain.splitlines()
     assert len(lines) <= 21
-    assert max(map(len, lines)) <= 76
+    assert max(map(len, lines)) <= 74
 
 
 def test_the_page_of_keys_is_made_from_the_list() -> None:

@@ -16,7 +16,7 @@ from mcp_optimizer.tui.tone import STYLES, Tone
 _KEYS = 9
 _COLUMN = 37
 _PAIRS = (
-    ("down", "up", "Next, previous row; arrows too"),
+    ("down", "up", "Next, previous; arrows too"),
     ("top", "bottom", "First, last row"),
     ("page_down", "page_up", "Half a page down, up"),
     ("expand", "collapse", "Open, close; arrows too"),
