@@ -82,9 +82,7 @@ async def changed_servers(connection: AsyncConnection, side: Side, since: int, m
     Every change of a server's tools is logged as a change of the server.
     """
     rows = await connection.execute(
-        text(
-            "SELECT DISTINCT entity_id FROM change_log WHERE sequence > :since AND entity = :entity LIMIT :limit"
-        ),
+        text("SELECT DISTINCT entity_id FROM change_log WHERE sequence > :since AND entity = :entity LIMIT :limit"),
         {"since": since, "entity": str(side), "limit": most + 1},
     )
     found = {row.entity_id for row in rows}

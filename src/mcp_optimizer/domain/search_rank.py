@@ -53,9 +53,7 @@ def by_meaning(distances: Mapping[str, float], server_distances: Mapping[str, fl
     return sorted(ranked.items(), key=lambda pair: (pair[1], pair[0]))
 
 
-def fused(
-    near: Sequence[tuple[str, float]], matching: Sequence[TextMatch], exact: Sequence[str]
-) -> list[Found]:
+def fused(near: Sequence[tuple[str, float]], matching: Sequence[TextMatch], exact: Sequence[str]) -> list[Found]:
     """Every tool found, best first, an exact name before all others (Q1).
 
     ``near``: ids with distances in their order by meaning. ``matching``: in their order by words.

@@ -18,7 +18,6 @@ _SLACK: Final = 0.25
 """Share of rows that may be gone before the matrix is made anew."""
 
 
-
 @dataclass(frozen=True)
 class Vectors:
     """The vectors of one side as of change ``sequence``. Rows are never overwritten, so that a search that is under
