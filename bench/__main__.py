@@ -2,13 +2,19 @@
 
 import sys
 
-from bench import embedding, scale
+from bench import embedding, scale, search_speed
 from bench.report import Figures
+from bench.search_quality import run as search_quality
 
 
 def main() -> int:
     """Run all, or those that are named; 1 when a limit was missed."""
-    parts = {"embedding": embedding.run, "scale": scale.run}
+    parts = {
+        "embedding": embedding.run,
+        "scale": scale.run,
+        "search_quality": search_quality.run,
+        "search_speed": search_speed.run,
+    }
     figures = Figures()
     for name in sys.argv[1:] or parts:
         parts[name](figures)

@@ -178,7 +178,7 @@ class DataService:
         return await check_saved(self._search, saved)
 
     async def search_tokens(self, query: SearchQuery) -> int:
-        """Tokens of all tools that the query's scope and filters let through: what a search saves is counted from it."""
+        """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
         return await self._search.baseline(query)
 
     async def groups(self) -> list[str]:

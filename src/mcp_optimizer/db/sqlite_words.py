@@ -82,17 +82,25 @@ def _narrowed(bare: Any, side: Side, terms: Sequence[str], owners: str) -> str |
 
 
 def _narrower(terms: Sequence[str], counts: dict[str, int]) -> Iterator[str]:
-    """Expressions that match ever fewer rows."""
-    rare: list[str] = []
-    for term in sorted(terms, key=lambda item: counts[item]):
-        if sum(counts[item] for item in rare) + counts[term] <= BUDGET:
-            rare.append(term)
-    if any(counts[term] for term in rare):
-        # The rarer words decide which rows are looked at, all words how these are ranked.
+    """Expressions that match fewer rows, the most telling first."""
+    rare = _rarest(terms, counts, BUDGET // 2)
+    if rare:  # the rarer words decide which rows are looked at, all words how these are ranked
         yield f"(({_any(rare)}) AND ({_any(terms)}))"
-    yield f"({{name words}} : ({_any(terms)}))"
     known = [term for term in terms if counts[term]]
     yield f"({' AND '.join(map(quoted, known))})"
+    yield f"({{name words}} : ({_any(terms)}))"
+    rare = _rarest(terms, counts, BUDGET)
+    if rare:
+        yield f"({_any(rare)})"
+
+
+def _rarest(terms: Sequence[str], counts: dict[str, int], most: int) -> list[str]:
+    """The rarest of the terms that any row has, with no more than ``most`` rows together."""
+    rare: list[str] = []
+    for term in sorted((term for term in terms if counts[term]), key=lambda item: counts[item]):
+        if sum(counts[item] for item in rare) + counts[term] <= most:
+            rare.append(term)
+    return rare
 
 
 def _any(terms: Sequence[str]) -> str:

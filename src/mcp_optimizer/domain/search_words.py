@@ -21,11 +21,12 @@ _UNSPACED: Final = re.compile(
     "\U00020000-\U0003134f]+"
 )
 _ENDING: Final = re.compile(r"(?:ational|ations?|ments?|ings?|ions?|ers?|ies|ied|ed|es|ly|s|e|y)$")
-_STOP: Final = frozenset(
+_STOP_WORDS: Final = (
     "a an and are as at be been by can could did do does for from had has have how i if in into is it its let like me "
     "my need of on or our please say so some tell than that the their them then there these they this those to up "
-    "using want was we were what when where which who why will with would you your".split()
+    "using want was we were what when where which who why will with would you your"
 )
+_STOP: Final = frozenset(re.split(" ", _STOP_WORDS))
 """Words that say nothing about a tool. Verbs that stand in names (get, show, use) are not among them."""
 
 

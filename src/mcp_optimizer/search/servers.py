@@ -17,7 +17,7 @@ _TOOLS_SHOWN = 3
 async def search_servers(store: Store, search: Search, wanted: str, limit: int) -> list[ServerHit]:
     """The best registry servers for ``wanted``, best first; a server of exactly this name before all others.
 
-    Fused by rank: the place of the server's own description by meaning, and the place of its best tool.
+    Fused by rank: the place of the server's own description by meaning, and the score of its best tool.
     """
     wanted = storable(wanted).strip()
     if not wanted:
@@ -40,14 +40,13 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
         )
         running = {row.id: row.n for row in found}
     own = {key: (place, distance) for place, (key, distance) in enumerate(near, start=1)}
-    by_tools = {name: place for place, name in enumerate(best, start=1)}
     made: list[ServerHit] = []
     for key, row in rows.items():
         exact = row.name.casefold() == wanted.casefold()
-        places = [own[key][0]] if key in own else []
-        places += [by_tools[row.name]] if row.name in by_tools else []
-        if places or exact:
-            score = sum(1 / (RANK_CONSTANT + place) for place in places) + (1.0 if exact else 0.0)
+        if key in own or row.name in best or exact:
+            score = best[row.name][0].score if row.name in best else 0.0
+            score += 1 / (RANK_CONSTANT + own[key][0]) if key in own else 0.0
+            score += 1.0 if exact else 0.0
             made.append(
                 ServerHit(
                     server=row.name,
