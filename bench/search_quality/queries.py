@@ -4,6 +4,8 @@ A line is ``query | answers``. An answer is a tool's name at any server, or ``se
 Every second line of a kind is for tuning, the others are only reported: nothing was chosen by looking at them.
 """
 
+# ruff: noqa: E501 (a query and its answers stand on one line)
+
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 

@@ -42,18 +42,14 @@ async def ask(service: DataService, query: Query) -> dict[str, Found]:
             found = await matching_tools(connection, side, query_terms(query.text), limit=_DEPTH, servers=None)
             matches += [(match.score, match.id) for match in found]
         words = [key for _, key in sorted(matches, reverse=True)]
-        servers = {server.id: server for side in sides(Scope.ALL) for server in await _servers(service, side)}
+        servers = {view.id: view.name for view in (*await service.registry_servers(), *await service.workloads())}
         for ops in (service.store.workload_tools, service.store.registry_tools):
             tools = await ops.by_ids(connection, list({*near, *words}))
-            names |= {key: (servers[tool.server_id].name, tool.name) for key, tool in tools.items()}
+            names |= {key: (servers[tool.server_id], tool.name) for key, tool in tools.items()}
     both = near[:_EACH] + [key for key in words if key not in near[:_EACH]][:_EACH]
     ours = [(hit.server, hit.tool) for hit in await service.search(asked)]
     lists = {"semantic alone": near, "text alone": words, "4 semantic + 4 text": both}
     return {name: [names[key] for key in keys] for name, keys in lists.items()} | {"ours": ours}
-
-
-async def _servers(service: DataService, side: object) -> Sequence[object]:
-    return await (service.registry_servers() if side == "registry" else service.workloads())
 
 
 def first_right(query: Query, found: Found) -> int | None:
@@ -96,7 +92,11 @@ async def _nothing_right(service: DataService) -> tuple[float, float]:
     for query in queries():
         hits = await service.search(SearchQuery(text=query.text, scope=Scope.ALL, status=None, limit=1))
         covered[bool(query.answers)] += [hit.coverage for hit in hits]
-    return tuple(sum(found) / max(len(found), 1) for found in (covered[False], covered[True]))  # ty: ignore
+    return _mean(covered[False]), _mean(covered[True])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(len(values), 1)
 
 
 def _print(

@@ -34,8 +34,12 @@ from mcp_optimizer.domain.views import (
     RegistryServerDetail,
     RegistryServerView,
     RunView,
+    SavedQuery,
+    SavedResult,
     SearchHit,
     SearchQuery,
+    ServerHit,
+    WhyNot,
     WorkloadDetail,
     WorkloadView,
 )
@@ -44,8 +48,9 @@ from mcp_optimizer.embeddings import Embedder, open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError
 from mcp_optimizer.exporting import export_snapshot
 from mcp_optimizer.ingestion import Ingestion
+from mcp_optimizer.reembedding import Reembedding
 from mcp_optimizer.relating import Relating
-from mcp_optimizer.search import Search
+from mcp_optimizer.search import Search, check_saved, search_servers, why_not
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.viewing import Catalogue
@@ -170,6 +175,22 @@ class DataService:
         """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query."""
         return await self._search.run(query)
 
+    async def search_why(self, query: SearchQuery, server: str, tool: str) -> WhyNot:
+        """Why a search finds a server's tool where it does, or not at all (Q3)."""
+        return await why_not(self.store, self._search, query, server, tool)
+
+    async def search_servers(self, text: str, limit: int = 10) -> list[ServerHit]:
+        """Which registry servers are best for a task: by what they say of themselves, and by their tools."""
+        return await search_servers(self.store, self._search, text, limit)
+
+    async def search_saved(self, saved: Sequence[SavedQuery]) -> list[SavedResult]:
+        """At which places the right answers of saved queries are found now."""
+        return await check_saved(self._search, saved)
+
+    async def search_tokens(self, query: SearchQuery) -> int:
+        """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
+        return await self._search.baseline(query)
+
     async def groups(self) -> list[str]:
         """The workloads' groups, sorted."""
         async with self.store.database.reading() as connection:
@@ -277,6 +298,18 @@ class DataService:
         """Make the search tables anew from the core tables; the number of rows indexed."""
         self._refuse_read_only("reindex")
         return await reindex(self.store)
+
+    async def reembed(self, on_progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed everything anew with the settings' model, and search with that from then on; the number of texts
+        embedded now. Needs no :meth:`open`, which refuses a store of another model (E3)."""
+        self._refuse_read_only("re-embed")
+        database = self.store.database
+        await database.open()
+        try:
+            await upgrade(database, self._embedder)
+            return await Reembedding(self.store, self._embedder, self._surroundings).run(on_progress)
+        finally:
+            await database.close()
 
     async def doctor(self) -> CheckReport:
         """What works here and what does not, each with its remedy."""

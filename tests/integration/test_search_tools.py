@@ -75,7 +75,7 @@ async def test_q3_hits_say_why(filled: DataService) -> None:
     first, *others = await filled.search(SearchQuery(text="forecast of the weather in a city"))
     assert first.tool == "get_forecast"
     assert (first.semantic_rank, first.text_rank) == (1, 1)
-    assert first.score == pytest.approx(2 / 61, abs=1e-6)
+    assert first.score == pytest.approx((1 + first.coverage) / 6, abs=1e-3)
     assert first.semantic_distance is not None
     assert 0 <= first.semantic_distance < 1
     assert first.tokens > 0
@@ -84,7 +84,7 @@ async def test_q3_hits_say_why(filled: DataService) -> None:
     assert only_semantic
     for hit in only_semantic:
         assert hit.semantic_rank is not None
-        assert hit.score == pytest.approx(1 / (60 + hit.semantic_rank), abs=1e-6)
+        assert hit.score == pytest.approx(1 / (5 + hit.semantic_rank), abs=1e-6)
     assert [hit.score for hit in others] == sorted((hit.score for hit in others), reverse=True)
 
 

@@ -1,6 +1,7 @@
 """``db`` and ``doctor``: keeping the database sound, and finding out what is wrong."""
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """The database: upgrade, check, reindex."""
+    """The database: upgrade, check, reindex, reembed."""
 
 
 @db.command("upgrade")
@@ -57,6 +58,35 @@ def reindex(program: Program, *, as_json: bool) -> None:
 
     indexed = program.run(work)
     emit({"indexed": indexed}, as_json=as_json, text=lambda: f"{indexed} rows indexed")
+
+
+@db.command("reembed")
+@json_option
+@click.pass_obj
+def reembed(program: Program, *, as_json: bool) -> None:
+    """Embed everything anew with the configured model. Searches use the old vectors until all is done.
+
+    When it is stopped, the next one goes on from there.
+    """
+    from mcp_optimizer.service import DataService
+
+    shown = sys.stderr.isatty()
+
+    def progress(done: int, total: int) -> None:
+        if shown or done == total:
+            click.echo(f"{done} of {total} texts embedded", err=True, nl=not shown)
+            click.echo("\r" if shown else "", err=True, nl=False)
+
+    async def work() -> int:
+        return await DataService(program.settings).reembed(progress)
+
+    embedded = asyncio.run(work())
+    model = program.settings.embedding_model_name
+    emit(
+        {"model": model, "embedded_texts": embedded},
+        as_json=as_json,
+        text=lambda: f"now searched with {one_line(model)}; {embedded} texts embedded",
+    )
 
 
 @click.command()

@@ -48,17 +48,22 @@ async def reindex(store: Store) -> int:
     """Make the six search tables anew from the core tables, in one transaction; the number of rows indexed."""
     async with store.database.writing() as connection:
         dimension = (await connection.execute(text("SELECT dimension FROM embedding_model"))).scalar_one()
-        await sqlite_search.recreate(connection, dimension)
-        indexed = 0
-        for side in Side:
-            rows = await connection.execute(text(f"SELECT id, server_embedding FROM {_SERVERS[side]}"))
-            servers = [(row.id, to_vector(row.server_embedding)) for row in rows]
-            embedded = [(key, vector) for key, vector in servers if vector is not None]
-            await sqlite_search.put_servers(connection, side, embedded)
-            tools = await _indexed_tools(connection, side)
-            for start in range(0, len(tools), _BATCH):
-                await sqlite_search.insert_tools(connection, side, tools[start : start + _BATCH])
-            indexed += len(embedded) + len(tools)
+        return await reindex_within(connection, dimension)
+
+
+async def reindex_within(connection: AsyncConnection, dimension: int) -> int:
+    """Like :func:`reindex`, inside a transaction of the caller's, for vectors of ``dimension``."""
+    await sqlite_search.recreate(connection, dimension)
+    indexed = 0
+    for side in Side:
+        rows = await connection.execute(text(f"SELECT id, server_embedding FROM {_SERVERS[side]}"))
+        servers = [(row.id, to_vector(row.server_embedding)) for row in rows]
+        embedded = [(key, vector) for key, vector in servers if vector is not None]
+        await sqlite_search.put_servers(connection, side, embedded)
+        tools = await _indexed_tools(connection, side)
+        for start in range(0, len(tools), _BATCH):
+            await sqlite_search.insert_tools(connection, side, tools[start : start + _BATCH])
+        indexed += len(embedded) + len(tools)
     return indexed
 
 

@@ -7,6 +7,7 @@ brings a recent SQLite of its own and is preferred where it is installed.
 import asyncio
 import functools
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final
@@ -15,7 +16,8 @@ import aiosqlite
 import sqlite_vec
 from sqlalchemy import event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from mcp_optimizer.errors import StoreError
@@ -107,6 +109,17 @@ class _Connection(aiosqlite.Connection):
             if self._connection is not None:
                 self._connection.interrupt()
             raise
+
+
+async def in_its_thread[T](connection: AsyncConnection, work: Callable[[Any], T]) -> T:
+    """What ``work`` makes of the bare connection, in the connection's own thread and transaction: several statements
+    for the price of one. Cancelling ends the statement that is running."""
+    adapted = await connection.get_raw_connection()
+    driver: Any = adapted.driver_connection
+    try:
+        return await driver._execute(work, driver._connection)
+    except sqlite_module().Error as error:
+        raise DBAPIError("", None, error) from error
 
 
 def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: bool = True) -> AsyncEngine:

@@ -211,6 +211,17 @@ async def nearest_tools(
     return await _scan(connection, side, vector, min(limit, _MAX_KNN), servers)
 
 
+async def nearest_servers(
+    connection: AsyncConnection, side: Side, vector: Vector, *, limit: int
+) -> list[tuple[str, float]]:
+    """The ``limit`` servers nearest to ``vector`` by their own embedding, with their distances, nearest first."""
+    rows = await connection.execute(
+        text(f"SELECT id, distance FROM {server_table(side)} WHERE embedding MATCH :vector AND k = :limit"),
+        {"vector": vector.astype(np.float32).tobytes(), "limit": min(limit, _MAX_KNN)},
+    )
+    return sorted(((row.id, float(row.distance)) for row in rows), key=lambda pair: (pair[1], pair[0]))
+
+
 async def _scan(
     connection: AsyncConnection, side: Side, vector: Vector, limit: int, servers: Collection[str] | None
 ) -> list[Near]:

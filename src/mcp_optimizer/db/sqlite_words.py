@@ -6,11 +6,11 @@ their names, those with all of them. On a store of a few thousand tools nothing 
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mcp_optimizer.db.sqlite_driver import in_its_thread
 from mcp_optimizer.db.sqlite_search import Side, of_servers, owner_token, text_table
 from mcp_optimizer.domain.search_words import is_unspaced
 
@@ -37,66 +37,70 @@ async def matching_tools(
     """The ``limit`` tools that hold most of ``terms``, best first; only those of ``servers``, unless that is None."""
     if not terms or (servers is not None and not servers):
         return []
+    return await in_its_thread(connection, lambda bare: _matching(bare, side, terms, limit, servers))
+
+
+def _matching(
+    bare: Any, side: Side, terms: Sequence[str], limit: int, servers: Collection[str] | None
+) -> list[WordMatch]:
     owners = ""
     where, parameters = of_servers(servers)
     if servers is not None and len(servers) <= _FEW_SERVERS:
         owners = f"owner : ({_any([owner_token(item) for item in servers])}) AND "
         where, parameters = "", {}
-    chosen = await _narrowed(connection, side, terms, owners)
+    expression = _narrowed(bare, side, terms, owners)
+    if expression is None:  # words that are everywhere tell nothing apart; meaning does
+        return []
     table = text_table(side)
-    if chosen is None:  # whatever is asked, it is too common: some rows of it have to do, meaning ranks the rest
-        expression = f"{owners}({_any(terms)})"
-        within = f"AND rowid IN (SELECT rowid FROM {table} WHERE {table} MATCH :expression LIMIT {BUDGET})"
-    else:
-        expression, within = chosen, ""
-    rows = await connection.execute(
-        text(
-            f"SELECT id, server_id, rank AS score, name, words, description, parameters, server FROM {table} "
-            f"WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {within} {where} ORDER BY rank LIMIT :limit"
-        ),
+    rows = bare.execute(
+        f"SELECT id, server_id, rank, name, words, description, parameters, server FROM {table} "
+        f"WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {where} ORDER BY rank LIMIT :limit",
         {"expression": expression, "limit": limit, **parameters},
     )
     found = [
         WordMatch(
-            row.id,
-            row.server_id,
-            -float(row.score),
-            {
-                "name": f"{row.name} {row.words}",
-                "server": row.server,
-                "description": row.description,
-                "parameters": row.parameters,
-            },
+            identifier,
+            server_id,
+            -float(rank),
+            {"name": f"{name} {words}", "server": server, "description": description, "parameters": parameters},
         )
-        for row in rows
+        for identifier, server_id, rank, name, words, description, parameters, server in rows
     ]
     return sorted(found, key=lambda match: (-match.score, match.id))
 
 
-async def _narrowed(connection: AsyncConnection, side: Side, terms: Sequence[str], owners: str) -> str | None:
+def _narrowed(bare: Any, side: Side, terms: Sequence[str], owners: str) -> str | None:
     """The widest expression that matches no more than ``BUDGET`` rows, and some; None when there is none."""
     everything = f"{owners}({_any(terms)})"
-    if await _count(connection, side, everything) <= BUDGET:
+    if _count(bare, side, everything) <= BUDGET:
         return everything
-    counts = {term: await _count(connection, side, f"{owners}{quoted(term)}") for term in terms}
+    counts = {term: _count(bare, side, f"{owners}{quoted(term)}") for term in terms}
     for expression in _narrower(terms, counts):
-        if 0 < await _count(connection, side, f"{owners}{expression}") <= BUDGET:
+        if 0 < _count(bare, side, f"{owners}{expression}") <= BUDGET:
             return f"{owners}{expression}"
     return None
 
 
 def _narrower(terms: Sequence[str], counts: dict[str, int]) -> Iterator[str]:
-    """Expressions that match ever fewer rows."""
-    rare: list[str] = []
-    for term in sorted(terms, key=lambda item: counts[item]):
-        if sum(counts[item] for item in rare) + counts[term] <= BUDGET:
-            rare.append(term)
-    if any(counts[term] for term in rare):
-        # The rarer words decide which rows are looked at, all words how these are ranked.
+    """Expressions that match fewer rows, the most telling first."""
+    rare = _rarest(terms, counts, BUDGET // 2)
+    if rare:  # the rarer words decide which rows are looked at, all words how these are ranked
         yield f"(({_any(rare)}) AND ({_any(terms)}))"
-    yield f"({{name words}} : ({_any(terms)}))"
     known = [term for term in terms if counts[term]]
     yield f"({' AND '.join(map(quoted, known))})"
+    yield f"({{name words}} : ({_any(terms)}))"
+    rare = _rarest(terms, counts, BUDGET)
+    if rare:
+        yield f"({_any(rare)})"
+
+
+def _rarest(terms: Sequence[str], counts: dict[str, int], most: int) -> list[str]:
+    """The rarest of the terms that any row has, with no more than ``most`` rows together."""
+    rare: list[str] = []
+    for term in sorted((term for term in terms if counts[term]), key=lambda item: counts[item]):
+        if sum(counts[item] for item in rare) + counts[term] <= most:
+            rare.append(term)
+    return rare
 
 
 def _any(terms: Sequence[str]) -> str:
@@ -110,11 +114,10 @@ def quoted(term: str) -> str:
     return '"' + term.replace("\0", "").replace('"', '""') + '"' + begins
 
 
-async def _count(connection: AsyncConnection, side: Side, expression: str) -> int:
+def _count(bare: Any, side: Side, expression: str) -> int:
     """How many rows match, counted no further than one above ``BUDGET``."""
     table = text_table(side)
-    found = await connection.execute(
-        text(f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH :expression LIMIT {BUDGET + 1})"),
-        {"expression": expression},
+    found = bare.execute(
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT {BUDGET + 1})", (expression,)
     )
-    return int(found.scalar_one())
+    return int(found.fetchone()[0])

@@ -52,7 +52,7 @@ async def check_model(database: Database, embedder: Embedder) -> None:
     if stored != embedder.model:
         raise ModelMismatchError(
             f"{database.label} holds embeddings of the model {stored}, not of {embedder.model}",
-            remedy=f"set embedding_model_name to {stored}, or name another database with --db",
+            remedy=f"set embedding_model_name to {stored}, or embed everything anew: `mcp-optimizer db reembed`",
         )
 
 

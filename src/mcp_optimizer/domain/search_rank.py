@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 RANK_CONSTANT: Final = 5
-"""Of reciprocal rank fusion: how little the first ranks outweigh the next. Small, as a half's first hit is often right."""
+"""Of reciprocal rank fusion: how little the first ranks outweigh the next. Small: a half's first hit is often right."""
 SERVER_SHARE: Final = 0.2
 """How much the likeness of a tool's server counts beside the tool's own."""
 

@@ -6,7 +6,7 @@ on both sides: a run of them would otherwise be one word that nobody types whole
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from mcp_optimizer.domain.tool_text import name_words
@@ -21,80 +21,12 @@ _UNSPACED: Final = re.compile(
     "\U00020000-\U0003134f]+"
 )
 _ENDING: Final = re.compile(r"(?:ational|ations?|ments?|ings?|ions?|ers?|ies|ied|ed|es|ly|s|e|y)$")
-_STOP: Final = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "let",
-        "like",
-        "me",
-        "my",
-        "need",
-        "of",
-        "on",
-        "or",
-        "our",
-        "please",
-        "say",
-        "so",
-        "some",
-        "tell",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "up",
-        "using",
-        "want",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
+_STOP_WORDS: Final = (
+    "a an and are as at be been by can could did do does for from had has have how i if in into is it its let like me "
+    "my need of on or our please say so some tell than that the their them then there these they this those to up "
+    "using want was we were what when where which who why will with would you your"
 )
+_STOP: Final = frozenset(re.split(" ", _STOP_WORDS))
 """Words that say nothing about a tool. Verbs that stand in names (get, show, use) are not among them."""
 
 
@@ -150,6 +82,20 @@ def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, 
     lowered = {name: text[:_MAX_FIELD].lower() for name, text in fields.items() if text}
     found = {name: tuple(term for term in terms if _pattern(term).search(text)) for name, text in lowered.items()}
     return {name: words for name, words in found.items() if words}
+
+
+def mark_words(text: str, terms: Iterable[str], mark: Callable[[str], str]) -> str:
+    """``text`` with ``mark`` put around what :func:`matched_words` found of ``terms`` in it."""
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a few letters change their length in lower case; places would not agree
+        return text
+    spans = sorted(match.span() for term in terms for match in _pattern(term).finditer(lowered))
+    made, end = [], 0
+    for begin, stop in spans:
+        if begin >= end:
+            made += [text[end:begin], mark(text[begin:stop])]
+            end = stop
+    return "".join([*made, text[end:]])
 
 
 _FIELD_WEIGHT: Final = {"description": 0.8, "parameters": 0.5}

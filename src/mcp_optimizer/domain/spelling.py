@@ -30,7 +30,7 @@ def corrections(words: Sequence[str], known: Mapping[str, int], *, unfinished: s
     """
     wanted = [word for word in words if _correctable(word) and word not in known][:_MAX_CORRECTED]
     found: dict[str, str] = {}
-    if unfinished in words and unfinished not in known and len(unfinished) >= _SHORTEST_BEGINNING:
+    if unfinished is not None and unfinished not in known and len(unfinished) >= _SHORTEST_BEGINNING:
         begun = min(((-count, word) for word, count in known.items() if word.startswith(unfinished)), default=None)
         if begun is not None:
             found[unfinished] = begun[1]
@@ -55,7 +55,7 @@ def _correctable(word: str) -> bool:
 
 
 def edit_distance(one: str, other: str, most: int) -> int:
-    """Letters changed, added, left out or swapped with their neighbour; ``most`` + 1 as soon as it is more than that."""
+    """Letters changed, added, left out or swapped with their neighbour; more than that: ``most`` + 1."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, left in enumerate(one, start=1):

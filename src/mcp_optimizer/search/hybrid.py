@@ -78,6 +78,17 @@ class Search:
             ranked = answers.ranked()[: query.limit]
             return await self.hits(connection, answers, ranked, wanted)
 
+    async def baseline(self, query: SearchQuery) -> int:
+        """Tokens of every tool that the query's scope and filters let through."""
+        total = 0
+        async with self._store.database.reading() as connection:
+            sequence, _ = await sqlite_vectors.version(connection)
+            for side in sides(query.scope):
+                allowed = await self.reach.servers(connection, side, sequence, query)
+                counts = await self._ops(side).counts(connection)
+                total += sum(counts[server][1] for server in allowed if server in counts)
+        return total
+
     async def vector(self, text: str) -> Vector | None:
         """The query's vector; None when the model is not to be had: words still find what they find."""
         try:
@@ -102,9 +113,16 @@ class Search:
             allowed = await self.reach.servers(connection, side, sequence, query)
             every = await self.reach.all_through(connection, side, sequence, allowed)
             wanted_servers = None if every else allowed
-            if vector is not None:
-                near += await self._near(connection, side, sequence, vector, depth, wanted_servers)
+            held = await self.resident.current(connection, side, sequence, model) if vector is not None else None
+            meant = None
+            if held is not None and vector is not None:  # numpy works while the database looks for words
+                meant = asyncio.create_task(
+                    asyncio.to_thread(held.nearest, vector, limit=depth, servers=wanted_servers)
+                )
             terms, matches = await self._words(connection, side, sequence, wanted, depth, wanted_servers)
+            if vector is not None:
+                found = await meant if meant else None
+                near += await self._near(connection, side, vector, depth, wanted_servers, found)
             answers.terms = answers.terms or terms
             answers.matching += [match for match, _ in matches]
             answers.servers |= {match.id: allowed[server] for match, server in matches if server in allowed}
@@ -122,16 +140,16 @@ class Search:
         self,
         connection: AsyncConnection,
         side: Side,
-        sequence: int,
         vector: Vector,
         depth: int,
         servers: Mapping[str, SearchedServer] | None,
+        near: list[Near] | None,
     ) -> list[tuple[float, Near]]:
-        """The tools nearest by meaning, each with what it is ranked by: its server's likeness helps a little."""
-        held = await self.resident.current(connection, side, sequence, self._embedder.model)
-        if held is not None:
-            near = await asyncio.to_thread(held.nearest, vector, limit=depth, servers=servers)
-        else:
+        """The tools nearest by meaning, each with what it is ranked by: its server's likeness helps a little.
+
+        ``near``: those that are nearest, where that is known already.
+        """
+        if near is None:
             near = await sqlite_search.nearest_tools(connection, side, vector, limit=depth, servers=servers)
         blobs = await sqlite_vectors.server_vectors(connection, side, {item.server_id for item in near})
         likeness = {key: 1 - float(np.frombuffer(blob, dtype="<f4") @ vector) for key, blob in blobs.items()}

@@ -1,0 +1,62 @@
+"""Which registry server to install for a task: by what it says of itself, and by its tools."""
+
+from sqlalchemy import text
+
+from mcp_optimizer.db import sqlite_search
+from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.search_rank import RANK_CONSTANT
+from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, ServerHit
+from mcp_optimizer.search.hybrid import Search
+from mcp_optimizer.text import storable
+
+_DEPTH = 50
+_TOOLS_SHOWN = 3
+
+
+async def search_servers(store: Store, search: Search, wanted: str, limit: int) -> list[ServerHit]:
+    """The best registry servers for ``wanted``, best first; a server of exactly this name before all others.
+
+    Fused by rank: the place of the server's own description by meaning, and the score of its best tool.
+    """
+    wanted = storable(wanted).strip()
+    if not wanted:
+        return []
+    hits = await search.run(SearchQuery(text=wanted, scope=Scope.REGISTRY, limit=_DEPTH))
+    best: dict[str, list[SearchHit]] = {}
+    for hit in hits:
+        best.setdefault(hit.server, []).append(hit)
+    vector = await search.vector(wanted)
+    async with store.database.reading() as connection:
+        near: list[tuple[str, float]] = []
+        if vector is not None:
+            near = await sqlite_search.nearest_servers(connection, Side.REGISTRY, vector, limit=_DEPTH)
+        rows = {row.id: row for row in await store.registry_servers.all(connection)}
+        found = await connection.execute(
+            text(
+                "SELECT registry_server_id AS id, COUNT(*) AS n FROM mcpservers_workload "
+                "WHERE registry_server_id IS NOT NULL GROUP BY registry_server_id"
+            )
+        )
+        running = {row.id: row.n for row in found}
+    own = {key: (place, distance) for place, (key, distance) in enumerate(near, start=1)}
+    made: list[ServerHit] = []
+    for key, row in rows.items():
+        exact = row.name.casefold() == wanted.casefold()
+        if key in own or row.name in best or exact:
+            score = best[row.name][0].score if row.name in best else 0.0
+            score += 1 / (RANK_CONSTANT + own[key][0]) if key in own else 0.0
+            score += 1.0 if exact else 0.0
+            made.append(
+                ServerHit(
+                    server=row.name,
+                    description=row.description,
+                    score=round(score, 6),
+                    distance=round(own[key][1], 6) if key in own else None,
+                    tools=tuple(hit.tool for hit in best.get(row.name, ())[:_TOOLS_SHOWN]),
+                    workloads=running.get(key, 0),
+                    kind=row.identity.kind,
+                    identity=row.identity.raw,
+                )
+            )
+    return sorted(made, key=lambda hit: (-hit.score, hit.server))[:limit]

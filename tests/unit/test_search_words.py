@@ -1,0 +1,94 @@
+"""The words of a query, where a tool has them, and what misspelt ones mean (Q1-Q3)."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_optimizer.db.sqlite_words import quoted
+from mcp_optimizer.domain.search_words import MAX_TERMS, coverage, mark_words, matched_words, pairs, query_terms, stem
+from mcp_optimizer.domain.spelling import corrections, edit_distance, vocabulary
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("東京の天気", ["東京", "京の", "の天", "天気"]),
+        ("天", ["天"]),
+        ("plain", []),
+        ("get 天気 now", ["天気"]),
+        ("", []),
+    ],
+)
+def test_scripts_without_spaces_are_cut_into_pairs(text: str, expected: list[str]) -> None:
+    assert pairs(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "terms"),
+    [
+        ("how do I list the issues", ["list", "issues"]),
+        ("get_currentTime", ["get_currenttime", "get", "current", "time"]),
+        ("the of and", ["the", "of", "and"]),
+        ('a "quoted" OR (thing)', ["quoted", "thing"]),
+        ("天気予報", ["天気", "気予", "予報"]),
+        ("  ", []),
+        ("🧭", []),
+    ],
+)
+def test_q2_terms_of_a_query(query: str, terms: list[str]) -> None:
+    assert query_terms(query) == terms
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=10_000))
+def test_q2_any_text_has_few_safe_terms(text: str) -> None:
+    terms = query_terms(text)
+    assert len(terms) <= MAX_TERMS
+    assert all(quoted(term).rstrip("*")[1:-1].replace('""', "").count('"') == 0 for term in terms)
+    matched = matched_words(terms, {"name": text, "description": text[::-1]})
+    assert 0 <= coverage(terms, matched) <= 1
+    marked = mark_words(text, terms, lambda word: f"<{word}>")
+    assert len(marked) >= len(text)
+
+
+def test_q3_words_are_found_whatever_their_ending() -> None:
+    fields = {"name": "create_issues create issues", "description": "Created by committing.", "parameters": ""}
+    assert matched_words(["issue", "create", "commit", "sue"], fields) == {
+        "name": ("issue", "create"),
+        "description": ("create", "commit"),
+    }
+    assert mark_words("Create issues", ["issue"], str.upper) == "Create ISSUES"
+
+
+def test_a_word_in_a_name_counts_more_than_in_a_parameter() -> None:
+    assert coverage(["a", "b"], {"name": ("a",), "parameters": ("a", "b")}) == pytest.approx(0.75)
+    assert coverage([], {}) == 0
+
+
+def test_stems() -> None:
+    assert {stem("commits"), stem("committed"), stem("commit")} == {"commit"}
+    assert stem("get") == "get"
+    assert stem("天気予報") == "天気予報"
+
+
+KNOWN = vocabulary(["git_commit", "getForecast", "list_repositories", "git_commit_all", "calendar"])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("comit", "commit"), ("forcast", "forecast"), ("ofrecast", None), ("repositroies", "repositories"), ("xyz", None)],
+)
+def test_misspelt_words_are_put_right(word: str, meant: str | None) -> None:
+    assert corrections([word], KNOWN).get(word) == meant
+
+
+def test_known_words_stay_and_unfinished_ones_are_finished() -> None:
+    assert corrections(["commit", "calendar"], KNOWN) == {}
+    assert corrections(["cal"], KNOWN, unfinished="cal") == {"cal": "calendar"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("abcd", max_size=8), st.text("abcd", max_size=8))
+def test_edit_distance_is_symmetric_and_zero_only_for_equals(one: str, other: str) -> None:
+    assert edit_distance(one, other, 8) == edit_distance(other, one, 8)
+    assert (edit_distance(one, other, 8) == 0) == (one == other)
