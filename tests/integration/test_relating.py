@@ -1,12 +1,15 @@
 """Relations by hand: re-match, link, unlink, resolve (L3, L5, L11, M3)."""
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from mcp_optimizer.domain.models import Relation
+from mcp_optimizer.domain.models import Catalog, Kind, ObservedWorkload, Relation
 from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError, ReadOnlyError, StoreBusyError
 from mcp_optimizer.service import DataService
+from mcp_optimizer.sources.registry_documents import parse_catalog
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, identity, listing, workload
 from tests.support.database import dump, rows
@@ -470,3 +473,56 @@ async def test_m3_a_dry_run_foretells_a_choice_that_the_source_records(service: 
     foretold = await ingest(service, chosen, SEEN, dry_run=True)
     assert same_outcome(await ingest(service, chosen, SEEN)) == same_outcome(foretold)
     assert (await service.workload("alpha-1")).registry_server == "fork"
+
+
+# Real catalogs
+
+
+CATALOGS = Path(__file__).parents[3] / "shared" / "data" / "registry"
+
+
+def real_catalogs() -> list[Catalog]:
+    """Versions of a public catalog, oldest first."""
+    files = sorted(CATALOGS.glob("toolhive-*.json"))
+    if len(files) < 2:
+        pytest.skip("the real catalogs are not beside this checkout (../shared/data/registry)")
+    return [parse_catalog(json.loads(file.read_text("utf-8")), source=file.name) for file in files]
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("choice", [None, 0, -1], ids=["unresolved", "first chosen", "last chosen"])
+async def test_l1_links_live_through_real_catalogs_and_choices(
+    service: DataService, backwards: bool, choice: int | None
+) -> None:
+    """Container and remote: whoever is once linked stays linked to that entry, for as long as it is there."""
+    running: dict[str, ObservedWorkload] = {}
+    homes: dict[str, tuple[Kind, str]] = {}
+    held: Counter[Kind] = Counter()
+    for version in real_catalogs()[:: -1 if backwards else 1]:
+        await ingest(service, version)
+        if choice is not None:
+            await resolve_all(service, choice)
+        named = {(item.identity.kind, item.name) for item in version.entries}
+        homes = {name: home for name, home in homes.items() if home in named}
+        found = {view.name: view.registry_server for view in await service.workloads()}
+        servers = {(view.kind, view.name): view for view in await service.registry_servers()}
+        for name, (kind, entry_name) in homes.items():
+            held[kind] += 1
+            row = servers[kind, found[name] or ""]
+            assert entry_name in {row.name, *row.duplicates}, f"{name} is at {row.name}"
+        for item in version.entries:
+            name = f"w-{item.identity.kind}-{item.name}"
+            running.setdefault(name, workload(name, item.identity.raw))
+            if name not in found:
+                homes[name] = (item.identity.kind, item.name)
+        await ingest(service, version, listing(*running.values()))
+        linked = {view.name for view in await service.workloads() if view.relation is Relation.LINKED}
+        homes = {name: home for name, home in homes.items() if name in linked}
+    assert min(held[kind] for kind in Kind) > 10, held
+
+
+async def resolve_all(service: DataService, choice: int) -> None:
+    """Choose the first or the last of the names that claim an identity, for all that several claim."""
+    for view in await service.registry_servers():
+        if view.duplicates:
+            await service.resolve(view.identity, sorted([view.name, *view.duplicates])[choice])

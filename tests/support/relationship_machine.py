@@ -241,15 +241,14 @@ class RelationshipMachine(RuleBasedStateMachine):
         self.book.unlink(present)
         assert self._by_hand("unlink", present).unlinked == tuple(linked)
 
-    @rule(which=many, choice=many, name=servers, other=servers)
-    def a_person_resolves(self, which: int, choice: int, name: str, other: str) -> None:
-        if not self.book.claims:
-            self._edit_catalog("shares", name, other)
-            self._ingest(self.document.values())
+    @rule(which=many, choice=many, then_ingested=st.booleans())
+    def a_person_resolves(self, which: int, choice: int, then_ingested: bool) -> None:
+        """Where no one shares an identity, one entry moves to that of another first, and is chosen."""
+        mover = None if self.book.claims else self._one_moves_onto_another(which, choice)
         if not self.book.claims:
             return
         place = _one(self.book.claims, which)
-        chosen = _one(self.book.claims[place], choice)
+        chosen = mover if mover in self.book.claims[place] else _one(self.book.claims[place], choice)
         row = self.book.at(place)
         before = self.book.rows[row].entry.name if row is not None else None
         self.book.resolve(place, chosen)
@@ -258,6 +257,8 @@ class RelationshipMachine(RuleBasedStateMachine):
         assert report.renamed_from == (before if renamed else None)
         assert report.context_renamed == (tuple(self.book.linked_to(row)) if renamed and row is not None else ())
         assert set(report.waiting) == {one for one, where in self.book.rejected.items() if where == place}
+        if then_ingested:
+            self._ingest(self.document.values())
 
     @precondition(lambda self: self.book.rows)
     @rule(which=many)
@@ -285,6 +286,21 @@ class RelationshipMachine(RuleBasedStateMachine):
         self._views_agree()
 
     # How it is done
+
+    def _one_moves_onto_another(self, which: int, where: int) -> str | None:
+        """The name of the entry that moves; None where there are no two that could."""
+        pairs = [
+            (mover, other)
+            for mover in self.document.values()
+            for other in self.document.values()
+            if kind_of(mover.place) == kind_of(other.place) and mover.place != other.place
+        ]
+        if not pairs:
+            return None
+        mover, other = _one(pairs, which + where)
+        self._edit_catalog("shares", mover.name, other.name)
+        self._ingest(self.document.values())
+        return mover.name
 
     def _edit_catalog(self, edit: str, name: str, other: Any) -> None:
         self.lab.counts[f"an entry: {edit}"] += 1
