@@ -306,8 +306,8 @@ class DataService:
         database = self.store.database
         await database.open()
         try:
-            await upgrade(database, self._embedder)
-            return await Reembedding(self.store, self._embedder, self._surroundings).run(on_progress)
+            await upgrade(database, self.embedder)
+            return await Reembedding(self.store, self.embedder, self._surroundings).run(on_progress)
         finally:
             await database.close()
 
