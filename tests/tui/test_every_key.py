@@ -2,17 +2,14 @@
 
 import asyncio
 
-import pytest
-
 from mcp_optimizer.tui.actions import Area, Keymap
 from tests.tui.fake_service import FakeService
 from tests.tui.screens import running, settle
 
 
-@pytest.mark.parametrize("read_only", [False, True], ids=["all", "read-only"])
-async def test_every_key_in_every_area(read_only: bool) -> None:
-    keys = [key for key in Keymap(read_only=read_only).keys if key not in {"q", "ctrl+q"}]
-    async with running(FakeService.loaded(), read_only=read_only) as (app, pilot):
+async def test_every_key_in_every_area() -> None:
+    keys = [key for key in Keymap().keys if key not in {"q", "ctrl+q"}]
+    async with running(FakeService.loaded()) as (app, pilot):
         for area in Area:
             for key in keys:
                 if app.area is not area:

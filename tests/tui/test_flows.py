@@ -15,7 +15,6 @@ from mcp_optimizer.tui.areas.table_area import TableArea
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
 from mcp_optimizer.tui.dialogs.ingest import IngestDialog
 from mcp_optimizer.tui.dialogs.report import ReportDialog
-from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.widgets.header import Header
 from mcp_optimizer.tui.widgets.line_input import LineInput
 from mcp_optimizer.tui.widgets.notice import Notice
@@ -355,7 +354,7 @@ async def test_activity_leads_from_a_problem_to_its_workload() -> None:
         assert (app.area, view(app).row.name) == (Area.WORKLOADS, "maps-v1")
         await press(pilot, "escape")
         assert isinstance(app.view, ActivityArea)
-        assert app.view.shown is Resource.PROBLEMS
+        assert app.view.shown == "problems"
 
 
 async def test_resize_with_a_dialog_open() -> None:
