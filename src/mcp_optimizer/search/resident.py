@@ -51,6 +51,7 @@ class Resident:
             self._timer.cancel()
         self._closing = True  # loading looks at it between two batches
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        self._closing = False
         self._release()
 
     def _release(self) -> None:
