@@ -201,7 +201,7 @@ async def test_cancelling_a_read_ends_its_query(service: DataService) -> None:
 
 
 async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mcp_optimizer.db import sqlite_search
+    from mcp_optimizer.search import hybrid
 
     await ingest(service, listing=listing(workload("one", "example.org/one", ["ping"])))
     reached = asyncio.Event()
@@ -212,7 +212,7 @@ async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypa
         return []
 
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_search, "matching_tools", endless)
+        patch.setattr(hybrid, "matching_tools", endless)
         running = asyncio.create_task(service.search(SearchQuery(text="ping")))
         await asyncio.wait_for(reached.wait(), 10)
         await asyncio.sleep(0.05)

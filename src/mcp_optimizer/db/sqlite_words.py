@@ -14,7 +14,7 @@ from mcp_optimizer.db.sqlite_driver import in_its_thread
 from mcp_optimizer.db.sqlite_search import Side, of_servers, owner_token, text_table
 from mcp_optimizer.domain.search_words import is_unspaced
 
-BUDGET: Final = 3000
+BUDGET: Final = 2000
 """Rows that a query may rank."""
 _FEW_SERVERS: Final = 64
 """So many servers are looked up by the index itself; more are told apart row by row, best rows first."""

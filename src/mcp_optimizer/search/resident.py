@@ -38,6 +38,7 @@ class Resident:
         self._loading: dict[Side, asyncio.Task[None]] = {}
         self._updating = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
 
     @property
     def bytes(self) -> int:
@@ -48,10 +49,9 @@ class Resident:
         """Give back the memory, and stop loading."""
         if self._timer is not None:
             self._timer.cancel()
-        loading = list(self._loading.values())
-        for task in loading:
-            task.cancel()
-        await asyncio.gather(*loading, return_exceptions=True)
+        self._closing = True  # loading looks at it between two batches
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        self._closing = False
         self._release()
 
     def _release(self) -> None:
@@ -84,6 +84,8 @@ class Resident:
             made = no_vectors(state.sequence, state.model, state.dimension, state.count)
             async for rows in sqlite_vectors.all_vectors(connection, side, state.dimension):
                 made = made.changed(state.sequence, (), rows)
+                if self._closing:
+                    return
         held = self._held.get(side)
         if held is None or held.sequence <= made.sequence:
             self._held[side] = made
@@ -106,7 +108,7 @@ class Resident:
         if side not in self._asked:
             self._asked.add(side)
             return
-        if side in self._loading or self._too_big.get(side) == sequence:
+        if self._closing or side in self._loading or self._too_big.get(side) == sequence:
             return
         task = asyncio.create_task(self._load_aside(side), name=f"load {side} vectors")
         self._loading[side] = task
