@@ -10,7 +10,7 @@ from tests.support.relationship_machine import RelationshipMachine, laboratory
 
 QUICK = settings(
     max_examples=300,
-    stateful_step_count=7,
+    stateful_step_count=6,
     deadline=None,
     database=None,
     derandomize=True,

@@ -33,7 +33,7 @@ def tell(what: str, counts: Mapping[str, int]) -> None:
 def test_relations(tmp_path: Path, empty_database: Path) -> None:
     long = settings(
         max_examples=SEQUENCES,
-        stateful_step_count=10,
+        stateful_step_count=8,
         deadline=None,
         database=None,
         phases=[Phase.generate],
@@ -48,7 +48,7 @@ def test_relations(tmp_path: Path, empty_database: Path) -> None:
 
 async def test_kills(open_service: OpenService, database_path: Path) -> None:
     service = await open_service()
-    tell("kills", await kill_many(service, database_path, kills=KILLS, longest=0.3, seed=SEED))
+    tell("kills", await kill_many(service, database_path, kills=KILLS, longest=0.2, seed=SEED))
 
 
 async def test_hostile_documents(open_service: OpenService, tmp_path: Path) -> None:
