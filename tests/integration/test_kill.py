@@ -72,7 +72,7 @@ async def test_a_full_disk_changes_nothing_and_says_so(
     filled: DataService, open_service: OpenService, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With each page more a write gets further; wherever it stops, nothing of it stays."""
-    connect: Callable[..., Any] = sqlite_driver._connect
+    connect: Callable[..., Any] = sqlite_driver.connect
     room = 0
 
     def on_a_full_disk(*given: Any, **named: Any) -> Any:
@@ -88,7 +88,7 @@ async def test_a_full_disk_changes_nothing_and_says_so(
         before, done = digest(database_path), False
         while not done:
             with monkeypatch.context() as patch:
-                patch.setattr(sqlite_driver, "_connect", on_a_full_disk)
+                patch.setattr(sqlite_driver, "connect", on_a_full_disk)
                 service = await open_service(check=False)
                 try:
                     await do(service, operation)

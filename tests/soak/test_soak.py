@@ -17,7 +17,7 @@ from tests.support.hostile_trials import try_out
 from tests.support.relationship_machine import RelationshipMachine, laboratory
 from tests.support.victims import kill_many
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(10**6))
 SEQUENCES, KILLS, DOCUMENTS = 3000, 1000, 10_000

@@ -123,16 +123,21 @@ async def assert_done(service: DataService, operation: Operation) -> None:
             assert name not in views
 
 
+def say(line: str) -> None:
+    """A line in one piece: whoever is killed has said all of it, or nothing."""
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
 async def live(path: Path, seed: int) -> None:
     """A victim's life."""
     chance = random.Random(seed)
     async with DataService(Settings(db_url=f"sqlite:///{path}"), embedder=FakeEmbedder(delay=0.001)) as service:
-        print("done", digest(path), flush=True)
+        say(f"done {digest(path)}")
         while True:
             operation = await choose(service, chance)
-            print("begin", json.dumps(operation), flush=True)
+            say(f"begin {json.dumps(operation)}")
             await do(service, operation)
-            print("done", digest(path), flush=True)
+            say(f"done {digest(path)}")
 
 
 class Victims:
@@ -206,10 +211,10 @@ def main() -> None:
     for line in sys.stdin:
         victim = os.fork()
         if victim == 0:
-            print(os.getpid(), flush=True)
+            say(str(os.getpid()))
             asyncio.run(live(Path(sys.argv[1]), int(line)))
             os._exit(0)
-        print(f"ended by {os.WTERMSIG(os.waitpid(victim, 0)[1])}", flush=True)
+        say(f"ended by {os.WTERMSIG(os.waitpid(victim, 0)[1])}")
 
 
 if __name__ == "__main__":
