@@ -123,7 +123,7 @@ class Ingestion:
         same_claims = same_claims and not new_resolutions(catalog, state.resolutions)
         if not last and draft.empty and same_claims and not (opened or closed or aliases):
             return report, after
-        async with self._writer.writing(state, run.id) as writing:
+        async with self._writer.writing(state.sequence, run.id) as writing:
             await self._writer.apply(writing, draft, cause="ingestion")
             await note_relations(writing, notes)
             for identity, name in new_resolutions(catalog, state.resolutions):
@@ -172,7 +172,7 @@ class Ingestion:
             workload_problems(plan, draft.workload_failures),
             looked_at=lambda problem: listing.complete or problem.name in names,
         )
-        async with self._writer.writing(state, run.id) as writing:
+        async with self._writer.writing(state.sequence, run.id) as writing:
             await self._writer.apply(writing, draft, cause="ingestion")
             await open_and_close(writing, opened, closed, new_id=self._surroundings.new_id)
             return await self._finish(writing, run, report)

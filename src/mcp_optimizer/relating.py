@@ -104,7 +104,7 @@ class Relating:
     async def _write(self, state: StoredState, draft: Draft, cause: str, then: "_Then | None" = None) -> None:
         """Embed and write. Raises StalePlanError."""
         await self._writer.embed(draft)
-        async with self._writer.writing(state) as writing:
+        async with self._writer.writing(state.sequence) as writing:
             if then is not None:
                 await then(writing)
             await self._writer.apply(writing, draft, cause=cause)

@@ -217,10 +217,10 @@ class Writer:
         draft.embedded = await self._memory.embed(draft.texts(), on_progress)
 
     @asynccontextmanager
-    async def writing(self, state: StoredState, run_id: str | None = None) -> AsyncGenerator[Writing]:
-        """The write transaction for a plan made from ``state``. Raises StalePlanError when that stands no more."""
+    async def writing(self, sequence: int, run_id: str | None = None) -> AsyncGenerator[Writing]:
+        """The write transaction for a plan made as of change ``sequence``. Raises StalePlanError when that is past."""
         async with self._store.database.writing() as connection:
-            if await last_change(connection) != state.sequence:
+            if await last_change(connection) != sequence:
                 raise StalePlanError
             yield Writing(connection=connection, at=self._surroundings.timestamp(), run_id=run_id)
 

@@ -6,13 +6,16 @@ showing read thousands.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Row
 
 from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Workload
 from mcp_optimizer.embeddings import Vector
+
+IN_CHUNK: Final = 500
+"""How many values one statement asks for; engines bound how many a statement may have."""
 
 type Parameters = dict[str, Any]
 

@@ -8,12 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import sqlite_search
 from mcp_optimizer.db.change_log import Writing
-from mcp_optimizer.db.rows import to_bytes, to_json, to_vector, tool_from
+from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_json, to_vector, tool_from
 from mcp_optimizer.db.sqlite_search import IndexedTool, Side
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.embeddings import Vector
-
-_IN_CHUNK = 500
 
 
 class EmbeddedTool(NamedTuple):
@@ -40,8 +38,8 @@ class ToolOps:
         statement = text(f"SELECT * FROM {self.table} WHERE server_id IN :ids ORDER BY server_id, name").bindparams(
             bindparam("ids", expanding=True)
         )
-        for start in range(0, len(wanted), _IN_CHUNK):
-            for row in await connection.execute(statement, {"ids": wanted[start : start + _IN_CHUNK]}):
+        for start in range(0, len(wanted), IN_CHUNK):
+            for row in await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]}):
                 found.setdefault(row.server_id, []).append(tool_from(row))
         return found
 
@@ -101,20 +99,28 @@ class ToolOps:
                 text(f"DELETE FROM {self.table} WHERE id = :id"), [{"id": identifier} for identifier in ids]
             )
 
-    async def remove_of_servers(self, writing: Writing, server_ids: Collection[str]) -> int:
-        """Delete every tool of these servers; how many there were."""
-        found = await self.of_servers(writing.connection, server_ids)
-        ids = [tool.id for tools in found.values() for tool in tools]
-        await self.remove(writing, ids)
-        return len(ids)
+    async def ids_of_servers(self, connection: AsyncConnection, server_ids: Collection[str]) -> list[str]:
+        """Ids of every tool of these servers, read without the tools themselves."""
+        found: list[str] = []
+        wanted = sorted(server_ids)
+        statement = text(f"SELECT id FROM {self.table} WHERE server_id IN :ids").bindparams(
+            bindparam("ids", expanding=True)
+        )
+        for start in range(0, len(wanted), IN_CHUNK):
+            found += (await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]})).scalars()
+        return found
+
+    async def remove_of_servers(self, writing: Writing, server_ids: Collection[str]) -> None:
+        """Delete every tool of these servers."""
+        await self.remove(writing, await self.ids_of_servers(writing.connection, server_ids))
 
     async def by_ids(self, connection: AsyncConnection, ids: Collection[str]) -> Mapping[str, StoredTool]:
         """Tools by id; ids that have no row are left out."""
         found: dict[str, StoredTool] = {}
         wanted = list(ids)
         statement = text(f"SELECT * FROM {self.table} WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
-        for start in range(0, len(wanted), _IN_CHUNK):
-            rows = await connection.execute(statement, {"ids": wanted[start : start + _IN_CHUNK]})
+        for start in range(0, len(wanted), IN_CHUNK):
+            rows = await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]})
             found.update((row.id, tool_from(row)) for row in rows)
         return found
 

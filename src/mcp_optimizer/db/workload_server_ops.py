@@ -1,13 +1,13 @@
 """Workloads: ``mcpservers_workload`` and the vector table of those that have an embedding of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import sqlite_search
 from mcp_optimizer.db.change_log import Logged, Writing, record
-from mcp_optimizer.db.rows import to_bytes, to_vector, workload_columns, workload_from
+from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector, workload_columns, workload_from
 from mcp_optimizer.db.sqlite_search import Side
 from mcp_optimizer.domain.models import Workload
 from mcp_optimizer.embeddings import Vector
@@ -26,6 +26,18 @@ class WorkloadServerOps:
         """Every workload, by name."""
         rows = await connection.execute(text("SELECT * FROM mcpservers_workload ORDER BY name"))
         return [workload_from(row) for row in rows]
+
+    async def named(self, connection: AsyncConnection, names: Collection[str]) -> list[Workload]:
+        """The workloads of these names, by name; names that have no row are left out."""
+        found: list[Workload] = []
+        wanted = sorted(names)
+        statement = text("SELECT * FROM mcpservers_workload WHERE name IN :names ORDER BY name").bindparams(
+            bindparam("names", expanding=True)
+        )
+        for start in range(0, len(wanted), IN_CHUNK):
+            rows = await connection.execute(statement, {"names": wanted[start : start + IN_CHUNK]})
+            found += [workload_from(row) for row in rows]
+        return found
 
     async def embedding(self, connection: AsyncConnection, workload_id: str) -> Vector | None:
         """A workload's own embedding; None when it is linked."""
