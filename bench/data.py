@@ -40,7 +40,7 @@ def tool(rng: random.Random, number: int) -> ToolDefinition:
         "limit": {"type": "integer", "description": "At most so many results"},
     }
     schema = {"type": "object", "properties": properties, "required": [place]}
-    return ToolDefinition(name=name, details={"name": name, "description": description, "inputSchema": schema})
+    return ToolDefinition.trusted(name=name, details={"name": name, "description": description, "inputSchema": schema})
 
 
 def tools(seed: int, count: int) -> tuple[ToolDefinition, ...]:

@@ -16,8 +16,8 @@ from bench.data import MadeUpSource, catalog
 from bench.embedders import Switchable, hashed
 from bench.report import Figures, measured
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import sqlite_search, sqlite_vectors
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db import search_reads, sqlite_search
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.domain.views import Scope, SearchQuery
@@ -81,7 +81,7 @@ async def _row(figures: Figures, service: DataService, size: int) -> None:
 
     async def words(query: str) -> object:
         async with service.store.database.reading() as connection:
-            sequence, _ = await sqlite_vectors.version(connection)
+            sequence = (await search_reads.version(connection)).sequence
             return await search._words(connection, Side.REGISTRY, sequence, query, 50, None)
 
     resident._held.clear()
@@ -145,7 +145,7 @@ async def _recall(service: DataService) -> float:
     """Share of the 20 nearest by brute force that the vectors at hand find, without and with a filter."""
     async with service.store.database.reading() as connection:
         rows = (await connection.execute(text("SELECT id, server_id, details_embedding FROM tools_registry"))).all()
-        sequence, model = await sqlite_vectors.version(connection)
+        sequence, model, _ = await search_reads.version(connection)
         held = await service._search.resident.current(connection, Side.REGISTRY, sequence, model)
     if held is None:
         return 0.0

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
-import shutil
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from mcp_optimizer.config import OFFLINE_MODEL, Settings
 from mcp_optimizer.embeddings import Embedder, FastEmbedder
 from mcp_optimizer.service import DataService
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place, PostgresPlace, PostgresServer, SqlitePlace, postgres_server
 from tests.support.services import assert_sound
 from tests.support.surroundings import Clock, counted_ids, deterministic
 
@@ -23,6 +26,8 @@ USER_ENVIRONMENT = dict(os.environ)
 _XDG = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 
 type OpenService = Callable[..., Awaitable[DataService]]
+type NewPlace = Callable[..., Place]
+type Template = Callable[[str, Callable[[Place], object]], Place]
 
 
 def _move_home(patch: pytest.MonkeyPatch, home: Path) -> None:
@@ -72,16 +77,96 @@ def fake_embedder() -> FakeEmbedder:
     return FakeEmbedder()
 
 
-@pytest.fixture
-def database_path(tmp_path: Path) -> Path:
-    """The database file of the test; not there yet."""
-    return tmp_path / "store" / "test.db"
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever touches a store runs on both engines; what is about SQLite itself names ``database_path``, a file."""
+    if "engine" in metafunc.fixturenames:
+        sqlite_only = "database_path" in metafunc.fixturenames or metafunc.definition.get_closest_marker("sqlite")
+        metafunc.parametrize("engine", ["sqlite"] if sqlite_only else ["sqlite", "postgresql"], scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres(_guarded_session: None) -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests. Skips where it has no wheel, or can't be started.
+
+    Its directory's name is short, as the path of a socket must be.
+    """
+    with tempfile.TemporaryDirectory(prefix="mcpo-", ignore_cleanup_errors=True) as directory, ExitStack() as stack:
+        try:
+            started = stack.enter_context(postgres_server(Path(directory) / "data"))
+        except (ImportError, OSError, subprocess.SubprocessError, RuntimeError) as error:
+            pytest.skip(f"no PostgreSQL can be started here: {error}")
+        yield started
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[tuple[str, str], Place]:
+    """Databases that tests copy, by engine and name."""
+    return {}
 
 
 @pytest.fixture
-def settings(database_path: Path, model_cache: Path) -> Settings:
+def template(
+    engine: str,
+    templates: dict[tuple[str, str], Place],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Template:
+    """Gives the database of a name, on the test's engine, made by a function when it is first asked for: a copy is
+    quicker than making one."""
+
+    def named(name: str, make: Callable[[Place], object]) -> Place:
+        place = templates.get((engine, name))
+        if place is None:
+            if engine == "sqlite":
+                place = SqlitePlace(tmp_path_factory.mktemp(name) / f"{name}.db")
+            else:
+                place = request.getfixturevalue("postgres").place(name)
+            place.prepare()
+            make(place)
+            if isinstance(place, PostgresPlace):
+                place.made = True
+            templates[engine, name] = place
+        return place
+
+    return named
+
+
+@pytest.fixture
+def new_place(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewPlace]:
+    """Makes room for databases on the test's engine; they are gone when it ends."""
+    made: list[PostgresPlace] = []
+
+    def new(name: str = "test") -> Place:
+        if engine == "sqlite":
+            return SqlitePlace(tmp_path / "store" / f"{name}.db")
+        place = request.getfixturevalue("postgres").place()
+        made.append(place)
+        return place
+
+    yield new
+    for place in made:
+        place.drop()
+
+
+@pytest.fixture
+def database(new_place: NewPlace) -> Place:
+    """The database of the test; nothing is in it yet."""
+    return new_place()
+
+
+@pytest.fixture
+def database_path(database: Place) -> Path:
+    """The database file of the test; not there yet. Only SQLite has one."""
+    assert isinstance(database, SqlitePlace)
+    return database.path
+
+
+@pytest.fixture
+def settings(database: Place, model_cache: Path, request: pytest.FixtureRequest) -> Settings:
     """Settings for a database of the test's own."""
-    return Settings(db_url=f"sqlite:///{database_path}", cache_dir=model_cache, busy_timeout=5.0)
+    if "open_service" not in request.fixturenames:
+        database.prepare()
+    return Settings(db_url=database.url, cache_dir=model_cache, busy_timeout=5.0)
 
 
 @pytest.fixture
@@ -90,22 +175,24 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An up-to-date database with nothing in it, for :class:`FakeEmbedder`; a copy is quicker than making one."""
-    path = tmp_path_factory.mktemp("empty") / "empty.db"
+@pytest.fixture
+def empty_database(template: Template) -> Place:
+    """An up-to-date database with nothing in it, for :class:`FakeEmbedder`."""
 
-    async def make() -> None:
-        async with DataService(Settings(db_url=f"sqlite:///{path}"), embedder=FakeEmbedder()):
+    async def open_once(place: Place) -> None:
+        async with DataService(Settings(db_url=place.url), embedder=FakeEmbedder()):
             pass
 
-    asyncio.run(make())
-    return path
+    def make(place: Place) -> None:
+        with ThreadPoolExecutor(1) as aside:  # a loop may be running here
+            aside.submit(asyncio.run, open_once(place)).result()
+
+    return template("empty", make)
 
 
 @pytest.fixture
 async def open_service(
-    settings: Settings, fake_embedder: FakeEmbedder, clock: Clock, database_path: Path, empty_database: Path
+    settings: Settings, fake_embedder: FakeEmbedder, clock: Clock, database: Place, empty_database: Place
 ) -> AsyncIterator[OpenService]:
     """Opens services, all on the one database unless told otherwise; at the end each must leave a sound store (S3).
 
@@ -123,13 +210,16 @@ async def open_service(
             fresh: bool = False,
             **options: Any,
         ) -> DataService:
-            if not (fresh or embedder or database_path.exists()):
-                database_path.parent.mkdir(exist_ok=True)
-                shutil.copy(empty_database, database_path)
+            if fresh or embedder or database.made:
+                database.prepare()
+            else:
+                database.copy_of(empty_database)
             service = DataService(
                 given, embedder=embedder or fake_embedder, surroundings=deterministic(clock, numbers), **options
             )
             await stack.enter_async_context(service)
+            if isinstance(database, PostgresPlace):
+                database.made = True
             if check:
                 stack.push_async_callback(assert_sound, service)
             return service

@@ -12,7 +12,7 @@ from bench.report import Figures
 from bench.search_quality.gather import Corpus, gather
 from bench.search_quality.queries import Query, queries
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db.sqlite_words import matching_tools
+from mcp_optimizer.db.engines import index_of
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.domain.search_words import query_terms
 from mcp_optimizer.domain.views import Scope, SearchQuery
@@ -39,7 +39,8 @@ async def ask(service: DataService, query: Query) -> dict[str, Found]:
         near = [key for key, _ in sorted(answers.near, key=lambda pair: pair[1])]
         matches = []
         for side in sides(Scope.ALL):
-            found = await matching_tools(connection, side, query_terms(query.text), limit=_DEPTH, servers=None)
+            terms = query_terms(query.text)
+            found = await index_of(connection).matching_tools(connection, side, terms, limit=_DEPTH, servers=None)
             matches += [(match.score, match.id) for match in found]
         words = [key for _, key in sorted(matches, reverse=True)]
         servers = {view.id: view.name for view in (*await service.registry_servers(), *await service.workloads())}

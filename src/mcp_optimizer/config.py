@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import PlatformDirs
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -43,7 +44,21 @@ def _env(name: str) -> AliasChoices:
     return AliasChoices(f"MCP_OPTIMIZER_{name.upper()}", name.upper(), name)
 
 
+def _comma_list(value: object) -> object:
+    """The parts of a list that is given as ``a,b``; what is given as a list is one already."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_COMMA_LIST = BeforeValidator(_comma_list)
+
+
+def _unset_when_empty(value: object) -> object:
+    """An environment variable that is set to nothing counts as unset."""
+    return None if value == "" else value
+
+
 type LogLevel = Literal["debug", "info", "warning", "error"]
+type RuntimeMode = Literal["docker", "k8s"]
 
 
 class Settings(BaseSettings):
@@ -68,6 +83,32 @@ class Settings(BaseSettings):
     """Last port of the scan for ToolHive; below the first: no scan."""
     toolhive_timeout: Annotated[float, Field(gt=0, validation_alias=_env("toolhive_timeout"))] = 5.0
     """How long one request to ToolHive may take."""
+
+    toolhive_max_retries: Annotated[int, Field(ge=0, validation_alias=_env("toolhive_max_retries"))] = 100
+    """How many failed polls in a row are followed by a pause that grows; after that polls come at their interval."""
+    toolhive_initial_backoff: Annotated[float, Field(gt=0, validation_alias=_env("toolhive_initial_backoff"))] = 1.0
+    """The pause after the first failed poll; it doubles with each further one."""
+    toolhive_max_backoff: Annotated[float, Field(gt=0, validation_alias=_env("toolhive_max_backoff"))] = 60.0
+    """The longest pause after a failed poll."""
+
+    workload_polling_interval: Annotated[float, Field(gt=0, validation_alias=_env("workload_polling_interval"))] = 60.0
+    """How often a running server ingests workloads."""
+    registry_polling_interval: Annotated[float, Field(gt=0, validation_alias=_env("registry_polling_interval"))] = (
+        86400.0
+    )
+    """How often a running server ingests the registry."""
+    startup_polling_delay: Annotated[float, Field(ge=0, validation_alias=_env("startup_polling_delay"))] = 3.0
+    """How long a running server waits before it polls for the first time."""
+    runtime_mode: Annotated[RuntimeMode, Field(validation_alias=_env("runtime_mode"))] = "docker"
+    """Where workloads run: ``docker`` asks ToolHive's API, ``k8s`` the Kubernetes API server."""
+    k8s_api_server_url: Annotated[str | None, Field(validation_alias=_env("k8s_api_server_url"))] = None
+    """URL of the Kubernetes API server. Unset: the one of the cluster that the program runs in."""
+    k8s_namespace: Annotated[str, Field(validation_alias=_env("k8s_namespace"))] = ""
+    """Namespaces to look into, separated by commas. Empty: all of them."""
+    k8s_token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    """The file with the token for the API server; read anew for every poll, as tokens are renewed."""
+    k8s_ca_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
+    """The file with the certificates that the API server's is checked against; where there is none, the system's."""
 
     mcp_timeout: Annotated[float, Field(gt=0, validation_alias=_env("mcp_timeout"))] = 20.0
     """How long one MCP server may take to list its tools."""
@@ -97,6 +138,51 @@ class Settings(BaseSettings):
 
     log_level: Annotated[LogLevel, Field(validation_alias=_env("log_level"))] = "warning"
     """What is logged to stderr."""
+
+    mcp_host: Annotated[str, Field(validation_alias=_env("mcp_host"))] = "127.0.0.1"
+    """Address that the MCP server binds. Any but loopback needs ``mcp_token`` and ``allowed_hosts``."""
+    mcp_port: Annotated[int, Field(ge=0, le=65535, validation_alias=_env("mcp_port"))] = 9900
+    """Port of the MCP server; 0 takes a free one."""
+    mcp_token: SecretStr | None = None
+    """Bearer token that clients of the MCP server must send. Unset: none, which only a loopback address allows."""
+    allowed_hosts: Annotated[tuple[str, ...], _COMMA_LIST, NoDecode] = ()
+    """Values of the Host header that are accepted beside loopback's: ``name:port``, or ``name`` for any port."""
+    allowed_origins: Annotated[tuple[str, ...], _COMMA_LIST, NoDecode] = ()
+    """Values of the Origin header that are accepted beside those of the allowed hosts."""
+    max_request_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    """A request to the MCP server larger than this is refused."""
+
+    max_tools_to_return: Annotated[int, Field(ge=1, le=200, validation_alias=_env("max_tools_to_return"))] = 8
+    """How many tools ``find_tool`` and ``search_registry`` give at most."""
+    max_tools_listed: Annotated[int, Field(ge=1)] = 10_000
+    """``list_tools`` refuses to list more tools than this, and names ``find_tool`` instead."""
+    tool_distance_threshold: Annotated[float, Field(ge=0, le=2, validation_alias=_env("tool_distance_threshold"))] = 1.0
+    """Tools of a greater cosine distance to the query than this are not found by meaning; by words they still are."""
+    hybrid_search_semantic_ratio: Annotated[
+        float, Field(ge=0, le=1, validation_alias=_env("hybrid_search_semantic_ratio"))
+    ] = 0.5
+    """Weight of the ranks by meaning beside those by words: 1 is meaning alone, 0 words alone, 0.5 both alike."""
+    allowed_groups: Annotated[
+        tuple[str, ...] | None, _COMMA_LIST, NoDecode, Field(validation_alias=_env("allowed_groups"))
+    ] = None
+    """Groups whose workloads agents see. Unset: all of them."""
+    skipped_workloads: Annotated[
+        tuple[str, ...], _COMMA_LIST, NoDecode, Field(validation_alias=_env("skipped_workloads"))
+    ] = (
+        "inspector",
+        "mcp-optimizer",
+    )
+    """Workloads whose name holds one of these are never shown to agents."""
+    enable_dynamic_install: Annotated[bool, Field(validation_alias=_env("enable_dynamic_install"))] = False
+    """Whether agents may search the registry and have ToolHive start servers from it."""
+    tool_call_timeout: Annotated[float, Field(gt=0)] = 300.0
+    """How long one call of a tool may take, from start to end."""
+    max_tool_response_tokens: Annotated[
+        Annotated[int, Field(ge=100, le=100_000)] | None,
+        BeforeValidator(_unset_when_empty),
+        Field(validation_alias=_env("max_tool_response_tokens")),
+    ] = None
+    """Longer results of tools are cut to so many tokens. Unset: they are not."""
 
     theme: str = "mcp-optimizer-dark"
     """Theme of the terminal UI."""

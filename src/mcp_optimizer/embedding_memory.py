@@ -1,26 +1,29 @@
 """Embeddings that are made once and remembered: a text is embedded once per model, ever (E2)."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.engine import Database
-from mcp_optimizer.db.rows import to_bytes, to_vector
+from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector
 from mcp_optimizer.domain.tool_text import text_hash
 from mcp_optimizer.embeddings import Embedder, Vector
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
-_LOOKUP_CHUNK = 500
 _EMBED_CHUNK = 256
 """Texts embedded between two writes: what a killed process loses at most."""
 
 
 @dataclass
 class Embedded:
-    """Vectors by text; texts that could not be embedded, with the reason; how many were embedded just now."""
+    """Texts that could not be embedded, with the reason; how many were embedded just now.
 
-    vectors: dict[str, Vector] = field(default_factory=dict)
+    The vectors are in the memory, not here: a whole catalog's would take more room than all else.
+    """
+
     failed: dict[str, str] = field(default_factory=dict)
     fresh: int = 0
 
@@ -37,28 +40,39 @@ class EmbeddingMemory:
         """The model's name, part of every text's hash."""
         return self._embedder.model
 
-    async def recall(self, texts: Collection[str]) -> dict[str, Vector]:
+    async def recall(self, texts: Iterable[str]) -> dict[str, Vector]:
         """The vectors that are remembered, by text."""
-        by_hash = {text_hash(self.model, item): item for item in texts}
         found: dict[str, Vector] = {}
+        async for item, row in self._rows(texts, "text_hash, embedding"):
+            vector = to_vector(row.embedding)
+            if vector is not None:
+                found[item] = vector
+        return found
+
+    async def missing(self, texts: Iterable[str]) -> list[str]:
+        """The texts whose vectors are not remembered, each once."""
+        wanted = dict.fromkeys(texts)
+        async for item, row in self._rows(list(wanted), "text_hash, LENGTH(embedding) AS bytes"):
+            if row.bytes % 4 == 0:
+                del wanted[item]
+        return list(wanted)
+
+    async def _rows(self, texts: Iterable[str], columns: str) -> AsyncIterator[tuple[str, Row[Any]]]:
+        """What is stored for each text that is remembered."""
+        by_hash = {text_hash(self.model, item): item for item in texts}
         hashes = list(by_hash)
-        statement = text("SELECT text_hash, embedding FROM embedding_cache WHERE text_hash IN :hashes").bindparams(
+        statement = text(f"SELECT {columns} FROM embedding_cache WHERE text_hash IN :hashes").bindparams(  # noqa: S608
             bindparam("hashes", expanding=True)
         )
         async with self._database.reading() as connection:
-            for start in range(0, len(hashes), _LOOKUP_CHUNK):
-                rows = await connection.execute(statement, {"hashes": hashes[start : start + _LOOKUP_CHUNK]})
-                for row in rows:
-                    vector = to_vector(row.embedding)
-                    if vector is not None:
-                        found[by_hash[row.text_hash]] = vector
-        return found
+            for start in range(0, len(hashes), IN_CHUNK):
+                for row in await connection.execute(statement, {"hashes": hashes[start : start + IN_CHUNK]}):
+                    yield by_hash[row.text_hash], row
 
     async def embed(self, texts: Iterable[str], on_progress: Callable[[int, int], None] | None = None) -> Embedded:
-        """A vector for each text, made only where none is remembered. ``on_progress`` gets (done, total) of the new."""
-        wanted = list(dict.fromkeys(texts))
-        result = Embedded(vectors=await self.recall(wanted))
-        missing = sorted((item for item in wanted if item not in result.vectors), key=len)
+        """See that the memory holds a vector for each text. ``on_progress`` gets (done, total) of the new."""
+        result = Embedded()
+        missing = sorted(await self.missing(texts), key=len)
         for start in range(0, len(missing), _EMBED_CHUNK):
             chunk = missing[start : start + _EMBED_CHUNK]
 
@@ -67,7 +81,6 @@ class EmbeddingMemory:
                     on_progress(start + done, len(missing))
 
             made = await self._embed_chunk(chunk, result.failed, report)
-            result.vectors.update(made)
             result.fresh += len(made)
             await self._remember(made)
         return result
@@ -93,13 +106,35 @@ class EmbeddingMemory:
     async def _remember(self, made: dict[str, Vector]) -> None:
         if made:
             async with self._database.writing() as connection:
-                await connection.execute(
-                    text(
-                        "INSERT INTO embedding_cache (text_hash, embedding) VALUES (:hash, :embedding) "
-                        "ON CONFLICT (text_hash) DO NOTHING"
-                    ),
-                    [
-                        {"hash": text_hash(self.model, item), "embedding": to_bytes(vector)}
-                        for item, vector in made.items()
-                    ],
-                )
+                await remember(connection, self.model, made)
+
+
+class UnstoredMemory(EmbeddingMemory):
+    """A memory for a database that has no place for one yet: what is made is kept at hand, to be stored later."""
+
+    def __init__(self, database: Database, embedder: Embedder) -> None:
+        super().__init__(database, embedder)
+        self.made: dict[str, Vector] = {}
+
+    async def recall(self, texts: Iterable[str]) -> dict[str, Vector]:
+        """What has been made so far, by text."""
+        return {item: self.made[item] for item in texts if item in self.made}
+
+    async def missing(self, texts: Iterable[str]) -> list[str]:
+        """What has not been made yet, each once."""
+        return [item for item in dict.fromkeys(texts) if item not in self.made]
+
+    async def _remember(self, made: dict[str, Vector]) -> None:
+        self.made |= made
+
+
+async def remember(connection: AsyncConnection, model: str, made: Mapping[str, Vector]) -> None:
+    """Store the vectors of texts, inside a transaction of the caller's."""
+    if made:
+        await connection.execute(
+            text(
+                "INSERT INTO embedding_cache (text_hash, embedding) VALUES (:hash, :embedding) "
+                "ON CONFLICT (text_hash) DO UPDATE SET embedding = excluded.embedding"
+            ),
+            [{"hash": text_hash(model, item), "embedding": to_bytes(vector)} for item, vector in made.items()],
+        )

@@ -21,6 +21,14 @@ class AmbiguousError(OptimizerError):
     """The name stands for several things; the message lists them."""
 
 
+class TooManyError(OptimizerError):
+    """More was asked for than is given at once."""
+
+
+class CallError(OptimizerError):
+    """A tool of an MCP server could not be called, or its server refused the call."""
+
+
 class ReadOnlyError(OptimizerError):
     """A change was asked of a program that was opened read-only."""
 

@@ -6,19 +6,19 @@ model's name, so that a run that was killed goes on where it was.
 
 import json
 from collections.abc import Callable
+from itertools import batched
 
-import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, last_change, record
 from mcp_optimizer.db.check import reindex_within
-from mcp_optimizer.db.rows import to_bytes
+from mcp_optimizer.db.rows import IN_CHUNK, to_bytes
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.tool_text import server_text, text_hash, tool_text
-from mcp_optimizer.embedding_memory import Embedded, EmbeddingMemory
-from mcp_optimizer.embeddings import Embedder, Vector
+from mcp_optimizer.embedding_memory import EmbeddingMemory
+from mcp_optimizer.embeddings import Embedder
 from mcp_optimizer.embeddings.embedder import mean_vector
 from mcp_optimizer.errors import EmbeddingError, StoreBusyError
 from mcp_optimizer.surroundings import Surroundings
@@ -71,7 +71,7 @@ class Reembedding:
             if embedded.failed:
                 reason = next(iter(embedded.failed.values()))
                 raise EmbeddingError(f"{len(embedded.failed)} texts can't be embedded: {reason}; nothing was changed")
-            if await self._switch(texts, embedded):
+            if await self._switch(texts):
                 return fresh
         raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
 
@@ -99,34 +99,23 @@ class Reembedding:
                     texts.own[tool.server_id][0].append(tool.id)
         return texts
 
-    async def _switch(self, texts: _Texts, embedded: Embedded) -> bool:
+    async def _switch(self, texts: _Texts) -> bool:
         """Write everything in one transaction; False when another process has changed the store meanwhile."""
-        vectors = embedded.vectors
         dimension = await self._embedder.dimension()
         async with self._store.database.writing() as connection:
             if await last_change(connection) != texts.sequence:
                 return False
             for table, tools in texts.tools.items():
-                await _update(
-                    connection,
-                    f"UPDATE {table} SET details_embedding = :vector, text_hash = :hash WHERE id = :id",  # noqa: S608
-                    [self._row(key, words, vectors) for key, words in tools.items()],
-                )
-            await _update(
-                connection,
-                "UPDATE mcpservers_registry SET server_embedding = :vector, text_hash = :hash WHERE id = :id",
-                [self._row(key, words, vectors) for key, words in texts.servers.items()],
-            )
+                await self._update(connection, table, "details_embedding", tools)
+            await self._update(connection, "mcpservers_registry", "server_embedding", texts.servers)
             of_tools = texts.tools["tools_workload"]
-            own = {
-                key: mean_vector([vectors[of_tools[tool]] for tool in tools]) if tools else vectors[bare]
-                for key, (tools, bare) in texts.own.items()
-            }
-            await _update(
-                connection,
-                "UPDATE mcpservers_workload SET server_embedding = :vector WHERE id = :id",
-                [{"id": key, "vector": to_bytes(vector)} for key, vector in own.items()],
-            )
+            for key, (tools, bare) in texts.own.items():
+                vectors = await self._memory.recall([of_tools[tool] for tool in tools] or [bare])
+                vector = mean_vector([vectors[of_tools[tool]] for tool in tools] or [vectors[bare]])
+                await connection.execute(
+                    text("UPDATE mcpservers_workload SET server_embedding = :vector WHERE id = :id"),
+                    {"id": key, "vector": to_bytes(vector)},
+                )
             await connection.execute(
                 text("UPDATE embedding_model SET name = :name, dimension = :dimension"),
                 {"name": self._embedder.model, "dimension": dimension},
@@ -136,11 +125,15 @@ class Reembedding:
             await record(writing, [Logged("model", "", self._embedder.model, "re-embedded", "db reembed")])
         return True
 
-    def _row(self, identifier: str, words: str, vectors: dict[str, Vector]) -> dict[str, object]:
-        vector = np.asarray(vectors[words], dtype=np.float32)
-        return {"id": identifier, "vector": to_bytes(vector), "hash": text_hash(self._embedder.model, words)}
-
-
-async def _update(connection: AsyncConnection, statement: str, rows: list[dict[str, object]]) -> None:
-    if rows:
-        await connection.execute(text(statement), rows)
+    async def _update(self, connection: AsyncConnection, table: str, column: str, texts: dict[str, str]) -> None:
+        """Set the embedding and the hash of each row to those of its text."""
+        statement = text(f"UPDATE {table} SET {column} = :vector, text_hash = :hash WHERE id = :id")  # noqa: S608
+        for some in batched(texts.items(), IN_CHUNK, strict=False):
+            vectors = await self._memory.recall(words for _, words in some)
+            await connection.execute(
+                statement,
+                [
+                    {"id": key, "vector": to_bytes(vectors[words]), "hash": text_hash(self._embedder.model, words)}
+                    for key, words in some
+                ],
+            )

@@ -7,17 +7,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import structlog
+
+from mcp_optimizer.accepting import Accepting
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import change_log, problems, run_log
+from mcp_optimizer.db import change_log, embedding_damage, problems, quarantine, run_log
+from mcp_optimizer.db.backup import back_up
 from mcp_optimizer.db.check import check, reindex
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.db.upgrade import check_model, upgrade
+from mcp_optimizer.db.upgrade import check_model
 from mcp_optimizer.deletion import Deletion
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.naming import find_registry_server
+from mcp_optimizer.domain.presence import PollView, ServerView
+from mcp_optimizer.domain.queries import QueryRecord, QueryView
 from mcp_optimizer.domain.reports import (
+    AcceptReport,
     CheckReport,
     DeletionReport,
     IngestPart,
@@ -27,6 +34,7 @@ from mcp_optimizer.domain.reports import (
     ResolutionReport,
     SnapshotReport,
 )
+from mcp_optimizer.domain.upgrade_report import BackupReport, QuarantinedContent, ReindexReport, UpgradeReport
 from mcp_optimizer.domain.views import (
     ChangeView,
     Overview,
@@ -48,16 +56,21 @@ from mcp_optimizer.embeddings import Embedder, open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError
 from mcp_optimizer.exporting import export_snapshot
 from mcp_optimizer.ingestion import Ingestion
+from mcp_optimizer.polling import OnPoll, Polling, poll_store
 from mcp_optimizer.reembedding import Reembedding
 from mcp_optimizer.relating import Relating
 from mcp_optimizer.search import Search, check_saved, search_servers, why_not
+from mcp_optimizer.serving import Presence, QueryLog
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.upgrading import OnProgress, Upgrading
 from mcp_optimizer.viewing import Catalogue
 from mcp_optimizer.watching import watch
 from mcp_optimizer.writes import Writer
 
 _OVERVIEW_ROWS: Final = 8
+
+log = structlog.get_logger(__name__)
 
 
 class DataService:
@@ -86,7 +99,13 @@ class DataService:
         self._ingestion = Ingestion(self.store, writer, self._surroundings)
         self._deletion = Deletion(self.store, writer, self._surroundings)
         self._relating = Relating(self.store, writer, self._surroundings)
+        self._accepting = Accepting(self.store, writer)
+        self._queries = QueryLog(self.store.database, self._surroundings)
+        self.presence = Presence(self.store.database, self._surroundings)
         self._search = Search(self.store, self.embedder, memory=settings.search_memory_mb * 1024 * 1024)
+        self._upgrading = Upgrading(self.store, self.embedder, self._surroundings)
+        self.upgraded: UpgradeReport | None = None
+        """What opening did to the database, where it was not up to date."""
         self._catalogue_lock = asyncio.Lock()
         self._kept_catalogue: Catalogue | None = None
 
@@ -99,20 +118,35 @@ class DataService:
     ) -> None:
         await self.close()
 
-    async def open(self) -> list[str]:
-        """Open the database, making or upgrading it where needed; what was done, in words. Raises StoreError."""
+    async def open(self) -> UpgradeReport:
+        """Open the database, making or upgrading it where needed; what was done. Raises StoreError.
+
+        A service that is opened read-only makes a database, but upgrades none: that raises ReadOnlyError.
+        """
         database = self.store.database
         await database.open()
         try:
-            done = await upgrade(database, self.embedder)
+            report = await self._upgraded()
             await check_model(database, self.embedder)
         except BaseException:
             await database.close()
             raise
-        return done
+        return report
+
+    async def _upgraded(self, on_progress: OnProgress | None = None) -> UpgradeReport:
+        if self.read_only:
+            foretold = await self._upgrading.run(dry_run=True)
+            if foretold.done and foretold.shape != "empty":
+                self._refuse_read_only(f"open a database that has to be upgraded first ({'; '.join(foretold.done)})")
+        report = await self._upgrading.run(on_progress=on_progress)
+        if report.done and report.shape != "empty":
+            self.upgraded = report
+            log.warning("the database was upgraded", **report.facts)
+        return report
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._queries.close()
         await self._search.close()
         await self.store.database.close()
 
@@ -124,8 +158,9 @@ class DataService:
             runs = await run_log.latest_runs(connection, _OVERVIEW_ROWS)
             found = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
         catalogue = await self._catalogue()
-        found = [*found, *catalogue.disagreements()][:_OVERVIEW_ROWS]
-        return catalogue.overview(runs, found, database=self.store.database.label, model=self.embedder.model)
+        found = [*catalogue.suspicions(), *found, *catalogue.disagreements()][:_OVERVIEW_ROWS]
+        made = catalogue.overview(runs, found, database=self.store.database.label, model=self.embedder.model)
+        return made.model_copy(update={"servers": tuple(await self.running_servers())})
 
     async def registry_servers(self) -> list[RegistryServerView]:
         """All registry servers, by name."""
@@ -159,7 +194,9 @@ class DataService:
             catalog_tools: list[StoredTool] = []
             if row.registry_server_id is not None:
                 catalog_tools = await self.store.registry_tools.of_server(connection, row.registry_server_id)
-        return catalogue.workload_detail(row, tools, catalog_tools)
+            accepted = await self.store.definitions.accepted(connection, name)
+        first = {tool: details for tool, (details, _) in accepted.items()}
+        return catalogue.workload_detail(row, tools, catalog_tools, first)
 
     async def explain(self, name: str) -> Explanation:
         """Why this workload inherits from the entry it does, or from none (M5). Raises NotFoundError."""
@@ -205,8 +242,9 @@ class DataService:
         """Problems of single items, the open ones first, then the newest; disagreeing provenance among them."""
         async with self.store.database.reading() as connection:
             found = await problems.views(connection, include_closed=include_closed, limit=limit)
-        disagreements = (await self._catalogue(counts=False)).disagreements()
-        return sorted([*found, *disagreements], key=lambda problem: not problem.open)[:limit]
+        catalogue = await self._catalogue(counts=False)
+        present = [*catalogue.suspicions(), *catalogue.disagreements()]
+        return sorted([*present, *found], key=lambda problem: not problem.open)[:limit]
 
     async def changes(self, limit: int = 200) -> list[ChangeView]:
         """The last lines of the change log, newest first."""
@@ -280,6 +318,12 @@ class DataService:
             self._refuse_read_only("resolve duplicates")
         return await self._relating.resolve(identity, name, dry_run=dry_run)
 
+    async def accept(self, name: str, tools: Sequence[str] | None = None, *, dry_run: bool = False) -> AcceptReport:
+        """Accept changed definitions of a workload's tools, or of these: what they say now counts as first seen."""
+        if not dry_run:
+            self._refuse_read_only("accept changed tools")
+        return await self._accepting.accept(name, tools, dry_run=dry_run)
+
     def _refuse_read_only(self, action: str) -> None:
         if self.read_only:
             raise ReadOnlyError(f"can't {action}: opened read-only", remedy="open it without --read-only")
@@ -290,14 +334,44 @@ class DataService:
 
     # Keeping
 
+    async def upgrade(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> UpgradeReport:
+        """Bring the database to the program's revision, or say what that would do. Needs no :meth:`open`."""
+        foretold = self._upgrading.foretold_of_nothing() if dry_run else None
+        if foretold is not None:
+            return foretold
+        if not dry_run:
+            self._refuse_read_only("upgrade")
+        database = self.store.database
+        await database.open()
+        try:
+            return await (self._upgrading.run(dry_run=True) if dry_run else self._upgraded(on_progress))
+        finally:
+            await database.close()
+
+    async def backup(self, path: Path) -> BackupReport:
+        """Copy the database to a new file, compared table by table. Needs no :meth:`open`, and upgrades nothing."""
+        return await back_up(self.store.database.path, path)
+
+    async def quarantined(self) -> list[QuarantinedContent]:
+        """Rows of an older database that had no place, as they were."""
+        async with self.store.database.reading() as connection:
+            return await quarantine.contents(connection)
+
     async def check(self) -> CheckReport:
-        """Prove that the search tables agree with the core tables (S3)."""
+        """Prove that the core tables keep the rules, and that the search tables agree with them (S3)."""
         return await check(self.store)
 
-    async def reindex(self) -> int:
-        """Make the search tables anew from the core tables; the number of rows indexed."""
+    async def reindex(self, on_progress: OnProgress | None = None) -> ReindexReport:
+        """Make the search tables anew from the core tables. What can't be an embedding is embedded anew before."""
         self._refuse_read_only("reindex")
-        return await reindex(self.store)
+        async with self.store.database.reading() as connection:
+            wrong = await embedding_damage.damaged(connection)
+        embedded = 0
+        if wrong:
+            async with self.store.database.writing() as connection:
+                await embedding_damage.forget_damaged(connection)
+            embedded = await Reembedding(self.store, self.embedder, self._surroundings).run(on_progress)
+        return ReindexReport(indexed=await reindex(self.store), damaged=wrong, embedded_texts=embedded)
 
     async def reembed(self, on_progress: Callable[[int, int], None] | None = None) -> int:
         """Embed everything anew with the settings' model, and search with that from then on; the number of texts
@@ -306,7 +380,7 @@ class DataService:
         database = self.store.database
         await database.open()
         try:
-            await upgrade(database, self.embedder)
+            await self._upgraded()
             return await Reembedding(self.store, self.embedder, self._surroundings).run(on_progress)
         finally:
             await database.close()
@@ -316,6 +390,40 @@ class DataService:
         from mcp_optimizer.doctor import examine  # noqa: PLC0415 (it looks for ToolHive: imports as above)
 
         return await examine(self.settings, self.embedder)
+
+    # Serving
+
+    def polling(self, source: str | Source | None = None, *, on_poll: OnPoll | None = None) -> Polling:
+        """What ingests again and again: from ToolHive or Kubernetes (None, as the settings say), or from a source."""
+        self._refuse_read_only("poll")
+        return poll_store(
+            self.store, self._ingestion, self.settings, self._surroundings, source=source, on_poll=on_poll
+        )
+
+    def note_query(self, record: QueryRecord) -> None:
+        """Have an answered query stored soon (see ``domain.queries.query_record``); no request waits for it."""
+        if not self.read_only:
+            self._queries.note(record)
+
+    async def recent_queries(self, limit: int = 100) -> list[QueryView]:
+        """The last queries that running servers answered, newest first."""
+        return await self._queries.recent(limit)
+
+    async def announce_server(self, *, address: str, transport: str) -> ServerView:
+        """Say that a server runs in this process; see ``presence.kept`` for all of it in one block."""
+        return await self.presence.announce(address=address, transport=transport)
+
+    async def heartbeat(self, server: ServerView, polls: Sequence[PollView] = ()) -> None:
+        """Say that it still runs, every ``HEARTBEAT_SECONDS``, and how its polls went."""
+        await self.presence.beat(server, polls)
+
+    async def withdraw_server(self, server: ServerView) -> None:
+        """Say that it has ended."""
+        await self.presence.withdraw(server)
+
+    async def running_servers(self) -> list[ServerView]:
+        """The servers that run on this database, in whatever process; without a fresh heartbeat one does not."""
+        return await self.presence.running()
 
     # Watching
 
@@ -336,6 +444,7 @@ class DataService:
                 await self.store.state(connection),
                 await self.store.registry_tools.counts(connection) if counts else {},
                 await self.store.workload_tools.counts(connection) if counts else {},
+                await self.store.definitions.suspects(connection),
             )
             if counts:
                 self._kept_catalogue = made

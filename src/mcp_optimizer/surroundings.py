@@ -1,8 +1,10 @@
 """Time and chance, handed in so that a test can decide both."""
 
+import asyncio
+import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +27,10 @@ class Surroundings:
     """A new random UUID (version 4) as text."""
     monotonic: Callable[[], float] = time.monotonic
     """Seconds, for durations."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Lets seconds pass."""
+    chance: Callable[[], float] = random.random
+    """A random number from 0 up to 1; never for secrets."""
 
     def timestamp(self) -> str:
         """The present time as stored: ISO 8601, UTC, whole seconds."""

@@ -2,9 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from mcp_optimizer.db.definition_ops import Suspect
 from mcp_optimizer.db.problems import Problem
 from mcp_optimizer.db.store import StoredState
+from mcp_optimizer.domain.definitions import (
+    definition_change,
+    definition_hash,
+    invisible_in,
+    suspicion,
+)
 from mcp_optimizer.domain.matching import RegistryIndex, Subject, disagreement, drift_of, linkable_to
 from mcp_optimizer.domain.models import (
     IdentityKey,
@@ -35,7 +43,13 @@ type ToolCounts = Mapping[str, tuple[int, int]]
 class Catalogue:
     """A state with what every view of it needs, looked up once."""
 
-    def __init__(self, state: StoredState, registry_tools: ToolCounts, workload_tools: ToolCounts) -> None:
+    def __init__(
+        self,
+        state: StoredState,
+        registry_tools: ToolCounts,
+        workload_tools: ToolCounts,
+        suspects: Sequence[Suspect] = (),
+    ) -> None:
         self.state = state
         self.index: RegistryIndex = state.index()
         self._registry_tools = registry_tools
@@ -43,6 +57,7 @@ class Catalogue:
         self._links = Counter(row.registry_server_id for row in state.workloads if row.registry_server_id)
         self._rows = {row.name: row for row in state.workloads}
         self._problems = {problem.name: problem for problem in state.problems if problem.entity == "workload"}
+        self._suspicions = _suspicions(suspects)
         self._rejected = {name: found for name, found in self._problems.items() if found.problem == Relation.REJECTED}
 
     def registry_servers(self) -> list[RegistryServerView]:
@@ -116,16 +131,27 @@ class Catalogue:
             id=row.id,
             tokens=tokens,
             linkable_to=linkable.name if linkable and relation is Relation.AUTONOMOUS else None,
-            problem=problem.reason if problem else disagreement(row, self.index),
+            problem=problem.reason if problem else disagreement(row, self.index) or self._suspicion(row.name),
+            suspicious=self._suspicion(row.name),
             endpoint=row.endpoint,
             transport=row.transport,
             updated_at=row.updated_at,
         )
 
+    def _suspicion(self, name: str) -> str | None:
+        found = self._suspicions.get(name, [])
+        return suspicion([view.problem for view in found]) if found else None
+
     def workload_detail(
-        self, row: Workload, tools: Sequence[StoredTool], registry_tools: Sequence[StoredTool]
+        self,
+        row: Workload,
+        tools: Sequence[StoredTool],
+        registry_tools: Sequence[StoredTool],
+        accepted: Mapping[str, Mapping[str, Any]],
     ) -> WorkloadDetail:
-        """One workload with its tools; ``registry_tools`` are those of the entry it is linked to."""
+        """One workload with its tools; ``registry_tools`` are those of the entry it is linked to, ``accepted`` the
+        definitions as first seen of those tools that may say something else now, by name.
+        """
         return WorkloadDetail(
             **self.workload(row).model_dump(),
             canonical_identity=row.identity.canonical,
@@ -134,7 +160,7 @@ class Catalogue:
             relation_cause=row.relation_cause,
             relation_changed_at=row.relation_changed_at,
             created_at=row.created_at,
-            tool_list=tuple(map(tool_view, tools)),
+            tool_list=tuple(tool_view(tool, accepted.get(tool.name)) for tool in tools),
             tool_difference=_difference(tools, registry_tools) if row.linked else None,
         )
 
@@ -157,6 +183,10 @@ class Catalogue:
             for row in self.state.workloads
             if (reason := disagreement(row, self.index)) is not None
         ]
+
+    def suspicions(self) -> list[ProblemView]:
+        """Tools whose definition changed since first seen, or that hold invisible characters: one problem a tool."""
+        return [view for name in sorted(self._suspicions) for view in self._suspicions[name]]
 
     def subject(self, name: str) -> Subject | None:
         """The workload as the matcher sees it, whether it has a row or not; None when there is no such."""
@@ -196,6 +226,7 @@ class Catalogue:
             autonomous=relations[Relation.AUTONOMOUS],
             linkable=sum(view.linkable_to is not None for view in rows),
             rejected=relations[Relation.REJECTED],
+            suspicious=len(self._suspicions),
             duplicates=sum(not duplicate.resolved for duplicate in self.state.duplicates),
             runs=tuple(runs),
             problems=tuple(problems),
@@ -204,14 +235,44 @@ class Catalogue:
         )
 
 
-def tool_view(tool: StoredTool) -> ToolView:
-    """A tool for showing."""
+def tool_view(tool: StoredTool, accepted: Mapping[str, Any] | None = None) -> ToolView:
+    """A tool for showing; ``accepted``: its definition as first seen, where it may say something else now."""
     return ToolView(
         name=tool.name,
         description=tool.definition.description,
         tokens=tool.token_count,
         embedded=bool(tool.text_hash),
         details=tool.details,
+        hash=definition_hash(tool.details),
+        invisible=invisible_in(tool.details),
+        change=None if accepted is None else definition_change(tool.name, accepted, tool.details),
+    )
+
+
+def _suspicions(suspects: Sequence[Suspect]) -> dict[str, list[ProblemView]]:
+    found: dict[str, list[ProblemView]] = {}
+    for suspect in suspects:
+        view = _suspicion_view(suspect)
+        if view is not None:
+            found.setdefault(suspect.workload, []).append(view)
+    return found
+
+
+def _suspicion_view(suspect: Suspect) -> ProblemView | None:
+    if suspect.accepted is None:
+        problem, reason = "invisible", f"{suspect.tool} holds invisible characters: {', '.join(suspect.invisible)}"
+    else:
+        change = definition_change(suspect.tool, suspect.accepted, suspect.details)
+        if change is None:
+            return None
+        problem, reason = "changed", f"{suspect.tool}: {change.summary}"
+    return ProblemView(
+        id=f"{problem}/{suspect.workload}/{suspect.tool}",
+        entity="workload",
+        name=suspect.workload,
+        problem=problem,
+        reason=reason,
+        since=suspect.since,
     )
 
 

@@ -1,33 +1,35 @@
 """Seeing what changes in the store, also when another process changes it."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
-from mcp_optimizer.db import change_log
+from mcp_optimizer.db import change_log, serving_log
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.domain.views import ChangeView
 
 _BATCH = 1000
+SERVING = ChangeView(sequence=0, at="", entity="serving", name="", operation="updated")
 
 
 async def watch(database: Database, *, interval: float) -> AsyncIterator[list[ChangeView]]:
-    """Batches of changes as they are committed, oldest first; looks every ``interval`` seconds.
+    """Batches of changes as they are committed, oldest first; where the engine has to be asked whether there are any,
+    every ``interval`` seconds. Only then is the change log looked into.
 
-    Only a change of SQLite's own counter, which costs next to nothing to read, makes it look into the change log.
+    What running servers note of themselves and their queries is in no log; it comes as one change of ``serving``.
     """
     async with database.reading() as connection:
         seen = await change_log.last_sequence(connection)
-    async with database.aside() as observer:
-        version = None
-        while True:
-            present = await database.data_version(observer)
-            if present != version:
-                version = present
+        served = await serving_log.mark(connection)
+    async with aclosing(database.commits(interval)) as commits:
+        async for _ in commits:
+            full = True
+            while full:
                 async with database.reading() as connection:
                     changes = await change_log.since(connection, seen, _BATCH)
+                    before, served = served, await serving_log.mark(connection)
+                full = len(changes) == _BATCH
+                seen = changes[-1].sequence if changes else seen
+                if served != before:
+                    changes.append(SERVING)
                 if changes:
-                    seen = changes[-1].sequence
                     yield changes
-                    version = None if len(changes) == _BATCH else version
-                    continue
-            await asyncio.sleep(interval)

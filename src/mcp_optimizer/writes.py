@@ -3,7 +3,7 @@
 Preparing needs no lock and may take long; applying holds the lock and does nothing but write.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -12,9 +12,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, last_change, record
-from mcp_optimizer.db.sqlite_search import server_words
+from mcp_optimizer.db.search_index import server_words
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.db.tool_ops import EmbeddedTool, ToolOps
+from mcp_optimizer.domain.definitions import first_definitions
 from mcp_optimizer.domain.lifecycle import RelationChange, WorkloadChange, completed
 from mcp_optimizer.domain.models import Alias, CatalogEntry, RegistryServer, StoredTool, ToolDefinition, Workload
 from mcp_optimizer.domain.reconcile import CONTENT_FIELDS, Change, EntryPlan
@@ -48,12 +49,19 @@ class WorkloadWrite:
 
     change: WorkloadChange
     tools: ToolPlan
+    first: Sequence[StoredTool] = ()
+    """Tools as they were first seen, whose definition this replaces or removes."""
 
     @property
     def texts(self) -> list[str]:
         """Every text whose vector it rests on: its tools', and the one that stands for it when it has none."""
         bare = not self.change.after.linked and not self.tools.tools
         return [_toolless_text(self.change.after)] if bare else list(self.tools.texts.values())
+
+    @property
+    def needed_texts(self) -> list[str]:
+        """The texts whose vectors are needed: of what changes; all, when its own embedding is their mean."""
+        return self.tools.changed_texts if self.change.after.linked else self.texts
 
     def completed(self, *, embedded: bool) -> Workload:
         """The workload as it is stored; ``embedded`` false: some text could not be embedded."""
@@ -62,7 +70,7 @@ class WorkloadWrite:
 
 @dataclass
 class Draft:
-    """Everything one transaction will write, and the vectors for it. Empty: there is nothing to write."""
+    """Everything one transaction will write. Empty: there is nothing to write."""
 
     registry: list[RegistryWrite] = field(default_factory=list)
     registry_removed: list[RegistryServer] = field(default_factory=list)
@@ -72,12 +80,12 @@ class Draft:
     embedded: Embedded = field(default_factory=Embedded)
 
     def texts(self) -> list[str]:
-        """Every text whose vector is needed: of what changes, and of all tools of an autonomous workload (its mean)."""
+        """Every text whose vector is needed."""
         wanted: list[str] = []
         for item in self.registry:
             wanted += [item.text, *item.tools.changed_texts]
         for write in self.workloads:
-            wanted += write.tools.changed_texts if write.change.after.linked else write.texts
+            wanted += write.needed_texts
         return wanted
 
     @property
@@ -192,7 +200,8 @@ class Writer:
     def _workload_write(self, change: WorkloadChange, stored: list[StoredTool]) -> WorkloadWrite:
         wanted = [tool.definition for tool in stored] if change.tools is None else change.tools
         after = change.after
-        return WorkloadWrite(change=change, tools=self._plan_tools(after.id, after.context_name, stored, wanted))
+        tools = self._plan_tools(after.id, after.context_name, stored, wanted)
+        return WorkloadWrite(change=change, tools=tools, first=first_definitions(stored, tools.update, tools.remove))
 
     def _plan_tools(
         self, server_id: str, context: str, stored: list[StoredTool], wanted: Sequence[ToolDefinition]
@@ -209,11 +218,10 @@ class Writer:
 
     async def missing_texts(self, draft: Draft) -> set[str]:
         """The texts that would be embedded, for a dry run."""
-        wanted = set(draft.texts())
-        return wanted - set(await self._memory.recall(wanted))
+        return set(await self._memory.missing(draft.texts()))
 
     async def embed(self, draft: Draft, on_progress: Callable[[int, int], None] | None = None) -> None:
-        """Fill in the draft's vectors. Failing texts are noted in it (L7)."""
+        """See that every vector the draft needs is remembered. Failing texts are noted in it (L7)."""
         draft.embedded = await self._memory.embed(draft.texts(), on_progress)
 
     @asynccontextmanager
@@ -228,6 +236,7 @@ class Writer:
         """Write the draft. Workloads leave their registry servers before those are deleted (L4)."""
         for write in draft.workloads:
             await self._apply_workload(writing, write, draft.embedded, cause)
+        await self._let_go(writing, [row.name for row in draft.workloads_removed], cause)
         await self._store.workload_tools.remove_of_servers(writing, [row.id for row in draft.workloads_removed])
         await self._store.workloads.remove(writing, draft.workloads_removed, cause=cause)
         await self._store.registry_tools.remove_of_servers(writing, [row.id for row in draft.registry_removed])
@@ -237,17 +246,26 @@ class Writer:
         for alias in draft.aliases:
             await self._store.registry_servers.add_alias(writing, alias)
 
+    async def _let_go(self, writing: Writing, names: Sequence[str], cause: str) -> None:
+        """What was first seen of workloads that go is kept for when they come back, unless a person deletes them."""
+        if names and cause == "ingestion":
+            await self._store.definitions.keep_of_workloads(writing, names)
+        else:
+            for name in names:
+                await self._store.definitions.forget(writing, name)
+
     async def _apply_registry(self, writing: Writing, item: RegistryWrite, embedded: Embedded, cause: str) -> None:
-        vector = embedded.vectors.get(item.text)
-        whole = vector is not None and _all_embedded(item.tools, embedded)
+        vectors = await self._vectors([item.text, *item.tools.changed_texts], embedded)
+        whole = item.text in vectors and not any(text in embedded.failed for text in item.tools.changed_texts)
         server = item.server if whole else item.server.model_copy(update={"text_hash": "", "tools_digest": ""})
+        vector = vectors.get(item.text)
         row = item.plan.row
         if row is None:
             await self._store.registry_servers.add(writing, server, vector, cause=cause)
         else:
             change = Logged("registry", row.id, server.name, item.plan.change, cause, _said(item.plan))
             await self._store.registry_servers.update(writing, server, vector, change=change)
-        await _write_tools(writing, self._store.registry_tools, server.name, item.tools, embedded)
+        await _write_tools(writing, self._store.registry_tools, server.name, item.tools, vectors)
 
     async def _apply_workload(self, writing: Writing, write: WorkloadWrite, embedded: Embedded, cause: str) -> None:
         change, tools = write.change, write.tools
@@ -255,31 +273,39 @@ class Writer:
         after = write.completed(embedded=not failed).model_copy(update={"updated_at": writing.at})
         if failed:
             after = after.model_copy(update={"status": "error", "status_reason": f"embedding failed: {failed[0]}"})
-        vector = None if after.linked else _own_vector(after, tools, embedded)
+        vectors = await self._vectors(write.needed_texts, embedded)
+        vector = None if after.linked else _own_vector(after, tools, vectors)
         logged = _workload_log(write, cause)
         if change.before is None:
             await self._store.workloads.add(writing, after, vector, changes=logged)
         else:
             await self._store.workloads.update(writing, after, vector, changes=logged)
         name = server_words(after.name, after.context_name)
-        await _write_tools(writing, self._store.workload_tools, name, tools, embedded)
+        await self._store.definitions.keep_first(writing, after.name, write.first)
+        await _write_tools(writing, self._store.workload_tools, name, tools, vectors)
+        added = {tool.id for tool in tools.add}
+        await self._store.definitions.note_invisible(writing, (*tools.add, *tools.update), added=added)
+
+    async def _vectors(self, texts: Sequence[str], embedded: Embedded) -> dict[str, Vector]:
+        """The remembered vectors, all but those that failed. Raises StalePlanError when others are gone by now."""
+        vectors = await self._memory.recall(texts) if texts else {}
+        if any(text not in vectors and text not in embedded.failed for text in texts):
+            raise StalePlanError
+        return vectors
 
 
-def _own_vector(workload: Workload, tools: ToolPlan, embedded: Embedded) -> Vector | None:
+def _own_vector(workload: Workload, tools: ToolPlan, vectors: Mapping[str, Vector]) -> Vector | None:
     """An autonomous workload's embedding: the mean of its tools' (L4)."""
     if not tools.tools:
-        return embedded.vectors.get(_toolless_text(workload))
-    vectors = [embedded.vectors[text] for text in tools.texts.values() if text in embedded.vectors]
-    return mean_vector(vectors)
+        return vectors.get(_toolless_text(workload))
+    return mean_vector([vectors[text] for text in tools.texts.values() if text in vectors])
 
 
-def _all_embedded(tools: ToolPlan, embedded: Embedded) -> bool:
-    return not any(text in embedded.failed for text in tools.texts.values())
-
-
-async def _write_tools(writing: Writing, ops: ToolOps, server_name: str, tools: ToolPlan, embedded: Embedded) -> None:
+async def _write_tools(
+    writing: Writing, ops: ToolOps, server_name: str, tools: ToolPlan, vectors: Mapping[str, Vector]
+) -> None:
     def with_vectors(items: Collection[StoredTool]) -> list[EmbeddedTool]:
-        found = [(tool, embedded.vectors.get(tools.texts[tool.id])) for tool in items]
+        found = [(tool, vectors.get(tools.texts[tool.id])) for tool in items]
         return [
             EmbeddedTool(tool if vector is not None else tool.model_copy(update={"text_hash": ""}), vector)
             for tool, vector in found

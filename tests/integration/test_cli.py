@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +12,20 @@ import pytest
 from mcp_optimizer.cli.program import run_program
 from mcp_optimizer.demo.sample import sample_catalog, sample_snapshot
 from mcp_optimizer.sources.registry_documents import parse_catalog
+from tests.conftest import Template
+from tests.support.places import Place
 
 DONE, FAILED, USAGE, PARTLY = 0, 1, 2, 3
 
 
 @pytest.fixture
-def call(tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def call(database: Place, capsys: pytest.CaptureFixture[str], settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Call the program in this process; gives exit code, stdout and stderr."""
     monkeypatch.setenv("MCP_OPTIMIZER_CACHE_DIR", str(settings.cache_dir))
-    database = f"sqlite:///{tmp_path / 'cli.db'}"
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = run_program(["--db", database, *arguments])
+        code = run_program(["--db", database.url, *arguments])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -40,20 +40,14 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="session")
-def sample_database(snapshot: str, model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the sample ingested; to be copied, not used."""
-    path = tmp_path_factory.mktemp("sample-database") / "sample.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MCP_OPTIMIZER_CACHE_DIR", str(model_cache))
-        assert run_program(["--db", f"sqlite:///{path}", "ingest", "all", "--from", snapshot]) == PARTLY
-    return path
-
-
 @pytest.fixture
-def filled(call: Any, sample_database: Path, tmp_path: Path) -> Any:
+def filled(call: Any, database: Place, snapshot: str, template: Template) -> Any:
     """The program with the sample ingested."""
-    shutil.copyfile(sample_database, tmp_path / "cli.db")
+
+    def ingest(place: Place) -> None:
+        assert run_program(["--db", place.url, "ingest", "all", "--from", snapshot]) == PARTLY
+
+    database.copy_of(template("sample", ingest))
     return call
 
 
@@ -229,9 +223,9 @@ def test_help_names_no_command_that_does_not_exist(call: Any) -> None:
         assert call(command, "--help")[0] == DONE
 
 
-def test_without_a_terminal_the_program_prints_and_leaves_with_0(snapshot: str, tmp_path: Path, settings: Any) -> None:
+def test_without_a_terminal_the_program_prints_and_leaves_with_0(snapshot: str, database: Place, settings: Any) -> None:
     """Through a pipe, in a process of its own: no screen is opened, and nothing but the answer is on stdout."""
-    base = [sys.executable, "-m", "mcp_optimizer", "--db", f"sqlite:///{tmp_path / 'piped.db'}"]
+    base = [sys.executable, "-m", "mcp_optimizer", "--db", database.url]
     environment = {**os.environ, "MCP_OPTIMIZER_CACHE_DIR": str(settings.cache_dir)}
     done = subprocess.run(
         [*base, "ingest", "all", "--from", snapshot], capture_output=True, env=environment, check=False

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.conftest import OpenService
 from tests.support.crowd import NAMES, busy_world
+from tests.support.places import Place
 from tests.support.services import assert_sound, ingest, workloads_by_name
 
 SECONDS = 5.0
@@ -20,10 +21,10 @@ LATEST = 3.0
 
 
 @asynccontextmanager
-async def actor(role: str, database: Path, seconds: float) -> AsyncGenerator[Process]:
+async def actor(role: str, database: Place, seconds: float) -> AsyncGenerator[Process]:
     """A process that plays a role; it does not outlive this."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.crowd", role, str(database), str(seconds), stdin=PIPE, stdout=PIPE,
+        sys.executable, "-m", "tests.support.crowd", role, database.url, str(seconds), stdin=PIPE, stdout=PIPE,
         stderr=PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
@@ -47,13 +48,13 @@ async def ended(process: Process) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-async def test_three_processes_at_one_database(open_service: OpenService, database_path: Path) -> None:
+async def test_three_processes_at_one_database(open_service: OpenService, database: Place) -> None:
     service = await open_service()
     await ingest(service, *busy_world(0))
     async with (
-        actor("look", database_path, SECONDS + 2) as looks,
-        actor("poll", database_path, SECONDS) as polls,
-        actor("decide", database_path, SECONDS) as decides,
+        actor("look", database, SECONDS + 2) as looks,
+        actor("poll", database, SECONDS) as polls,
+        actor("decide", database, SECONDS) as decides,
     ):
         crowd = (looks, polls, decides)
         await asyncio.gather(*map(ready, crowd))

@@ -7,11 +7,12 @@ import pytest
 from mcp_optimizer.service import DataService
 from tests.support.hostile import documents
 from tests.support.hostile_trials import try_out
+from tests.support.places import Place
 
 
 @pytest.mark.timeout(300)
-async def test_a_thousand_hostile_documents(service: DataService, tmp_path: Path) -> None:
-    outcomes = await try_out(service, tmp_path, count=1000, seed=20260102, every=25)
+async def test_a_thousand_hostile_documents(service: DataService, database: Place, tmp_path: Path) -> None:
+    outcomes = await try_out(service, database, tmp_path, count=1000, seed=20260102, every=25)
     assert outcomes["ingested"] == 40
     assert min(outcomes[what] for what in ("refused", "read", "read, with problems")) > 50, outcomes
 

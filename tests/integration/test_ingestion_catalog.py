@@ -1,7 +1,5 @@
 """Catalogs over time: what changes, what stays, and what follows for linked workloads (C, E2, L4, L10)."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
 from tests.support.database import dump, rows, sizes, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import ingest, ingest_source, registry_by_name, workloads_by_name
 from tests.support.sources import MemorySource
 
@@ -44,13 +43,13 @@ async def test_a_first_ingestion_stores_and_links_everything(service: DataServic
 
 
 async def test_e2_a_second_ingestion_writes_and_embeds_nothing(
-    service: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    service: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     await ingest(service, CATALOG, LISTING)
-    before = dump(database_path)
+    before = dump(database)
     fake_embedder.forget()
     report = await ingest(service, CATALOG, LISTING)
-    assert dump(database_path) == before
+    assert dump(database) == before
     assert fake_embedder.texts == []
     assert report.embedded_texts == 0
     assert report.registry is not None
@@ -140,7 +139,7 @@ async def test_c2_a_rename_embeds_the_linked_workloads_tools_and_its_own(
 
 
 async def test_c3_l4_a_removed_entry_leaves_autonomous_workloads(
-    service: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    service: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     await ingest(service, CATALOG, LISTING)
     fake_embedder.forget()
@@ -154,17 +153,17 @@ async def test_c3_l4_a_removed_entry_leaves_autonomous_workloads(
     texts = [f"alpha-1: {name}. {name} does what it says." for name in ("extra", "ping", "read")]
     assert set(texts) < set(fake_embedder.texts)
     mean = np.mean([fake_embedder.vector(text) for text in texts], axis=0)
-    stored = value(database_path, "SELECT server_embedding FROM mcpservers_workload WHERE name = 'alpha-1'")
+    stored = value(database, "SELECT server_embedding FROM mcpservers_workload WHERE name = 'alpha-1'")
     np.testing.assert_allclose(np.frombuffer(stored, dtype="<f4"), mean / np.linalg.norm(mean), atol=1e-6)
-    at_once = rows(database_path, "SELECT DISTINCT run_id FROM change_log WHERE operation IN ('unlinked', 'removed')")
+    at_once = rows(database, "SELECT DISTINCT run_id FROM change_log WHERE operation IN ('unlinked', 'removed')")
     assert len(at_once) == 1
 
 
 async def test_c3_l4_removal_and_its_consequences_are_one_transaction(
-    service: DataService, database_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: DataService, database: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ingest(service, CATALOG, LISTING)
-    before = dump(database_path)
+    before = dump(database)
 
     async def failing(*_: object, **__: object) -> None:
         raise SourceError("the last write fails")
@@ -173,7 +172,7 @@ async def test_c3_l4_removal_and_its_consequences_are_one_transaction(
         patch.setattr("mcp_optimizer.ingestion.record_run", failing)
         with pytest.raises(SourceError):
             await ingest(service, catalog(entry("beta", BETA, ["pong"])))
-    after = dump(database_path)
+    after = dump(database)
     after.pop("embedding_cache")
     before.pop("embedding_cache")
     assert after == before
@@ -190,9 +189,7 @@ async def test_c6_an_incomplete_catalog_deletes_nothing(service: DataService) ->
     assert sorted(run.outcome for run in await service.runs()) == ["done", "partial"]
 
 
-async def test_c4_a_duplicate_is_one_row_and_a_problem_until_it_is_gone(
-    service: DataService, database_path: Path
-) -> None:
+async def test_c4_a_duplicate_is_one_row_and_a_problem_until_it_is_gone(service: DataService, database: Place) -> None:
     twice = catalog(entry("beta-b", ALPHA, ["b"]), entry("beta-a", ALPHA, ["a"]))
     for document in (twice, catalog(*reversed(twice.entries))):
         report = await ingest(service, document)
@@ -208,7 +205,7 @@ async def test_c4_a_duplicate_is_one_row_and_a_problem_until_it_is_gone(
     assert await service.problems() == []
     (closed,) = await service.problems(include_closed=True)
     assert not closed.open
-    assert sizes(database_path, "registry_duplicates") == {"registry_duplicates": 0}
+    assert sizes(database, "registry_duplicates") == {"registry_duplicates": 0}
 
 
 async def test_c5_skipped_entries_are_problems_until_they_are_gone(service: DataService) -> None:
@@ -246,11 +243,11 @@ async def test_l7_an_entry_that_can_t_be_embedded_is_stored_and_tried_again(
 
 
 async def test_l6_changed_registry_tools_leave_workload_tools_alone(
-    service: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    service: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     await ingest(service, CATALOG, LISTING)
     tables = ("tools_workload", "workload_tool_vectors", "workload_tool_fts", "mcpservers_workload")
-    before = {table: found for table, found in dump(database_path).items() if table in tables}
+    before = {table: found for table, found in dump(database).items() if table in tables}
     fake_embedder.forget()
     report = await ingest(
         service,
@@ -262,19 +259,17 @@ async def test_l6_changed_registry_tools_leave_workload_tools_alone(
         "alpha: brand new. brand-new does what it says.",
         "alpha: ping. Now it says more.",
     ]
-    assert {table: found for table, found in dump(database_path).items() if table in tables} == before
+    assert {table: found for table, found in dump(database).items() if table in tables} == before
     assert [tool.name for tool in (await service.registry_server("alpha")).tool_list] == ["brand-new", "ping"]
 
 
-async def test_a_source_that_can_t_be_read_changes_nothing_and_is_logged(
-    service: DataService, database_path: Path
-) -> None:
+async def test_a_source_that_can_t_be_read_changes_nothing_and_is_logged(service: DataService, database: Place) -> None:
     await ingest(service, CATALOG, LISTING)
-    before = dump(database_path)
+    before = dump(database)
     broken = MemorySource(error=SourceError("https://user:secret@host.example/list?token=abc is not there"))
     with pytest.raises(SourceError):
         await ingest_source(service, broken)
-    assert dump(database_path) == before
+    assert dump(database) == before
     (run,) = [run for run in await service.runs() if run.outcome == "failed"]
     assert run.error is not None
     assert "secret" not in run.error, "S7"

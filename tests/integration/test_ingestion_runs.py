@@ -17,6 +17,7 @@ from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
 from tests.support.database import dump, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import assert_sound, ingest, ingest_source, same_outcome, workloads_by_name
 from tests.support.sources import MemorySource
 from tests.support.surroundings import Clock
@@ -53,13 +54,13 @@ LATER = {
 
 @pytest.mark.parametrize("later", LATER.values(), ids=list(LATER))
 async def test_a_dry_run_writes_nothing_and_foretells_the_run(
-    service: DataService, database_path: Path, later: tuple[Catalog, WorkloadListing]
+    service: DataService, database: Place, later: tuple[Catalog, WorkloadListing]
 ) -> None:
     await ingest(service, CATALOG, LISTING)
-    before, runs = dump(database_path), await service.runs()
+    before, runs = dump(database), await service.runs()
     foretold = await ingest(service, *later, dry_run=True)
     assert foretold.dry_run
-    assert dump(database_path) == before
+    assert dump(database) == before
     assert await service.runs() == runs
     assert same_outcome(await ingest(service, *later)) == same_outcome(foretold)
 
@@ -78,12 +79,12 @@ async def test_a_dry_run_of_the_sample_foretells_the_run(service: DataService, t
         assert same_outcome(done) == same_outcome(foretold)
 
 
-async def test_read_only_refuses_to_change_anything(open_service: OpenService, database_path: Path) -> None:
+async def test_read_only_refuses_to_change_anything(open_service: OpenService, database: Place) -> None:
     await ingest(await open_service(), CATALOG, LISTING)
-    before = dump(database_path)
+    before = dump(database)
     service = await open_service(read_only=True)
     with pytest.raises(ReadOnlyError):
-        await service.ingest(IngestPart.ALL, [str(database_path)])
+        await service.ingest(IngestPart.ALL, [str(database)])
     with pytest.raises(ReadOnlyError):
         await service.delete_registry_servers(["alpha"])
     with pytest.raises(ReadOnlyError):
@@ -91,7 +92,7 @@ async def test_read_only_refuses_to_change_anything(open_service: OpenService, d
     with pytest.raises(ReadOnlyError):
         await service.reindex()
     assert (await service.delete_workloads(["own"], dry_run=True)).deleted == ("own",)
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 async def test_every_run_is_logged_with_its_outcome(
@@ -123,7 +124,7 @@ async def test_every_run_is_logged_with_its_outcome(
 
 
 async def test_old_runs_are_forgotten(
-    service: DataService, clock: Clock, database_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: DataService, clock: Clock, database: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_log, "KEPT_RUNS", 3)
     for _ in range(5):
@@ -131,7 +132,7 @@ async def test_old_runs_are_forgotten(
         await ingest(service, CATALOG)
     runs = await service.runs()
     assert [run.started_at[14:16] for run in runs] == ["09", "08", "07"]
-    assert value(database_path, "SELECT COUNT(*) FROM ingestion_runs") == 3
+    assert value(database, "SELECT COUNT(*) FROM ingestion_runs") == 3
 
 
 async def test_progress_tells_every_phase_in_order(service: DataService) -> None:
@@ -146,10 +147,10 @@ async def test_progress_tells_every_phase_in_order(service: DataService) -> None
 
 
 async def test_cancelling_while_embedding_leaves_the_store_whole(
-    service: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    service: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     await ingest(service, CATALOG, LISTING)
-    before = dump(database_path)
+    before = dump(database)
     fake_embedder.delay = 0.01
     fake_embedder.started.clear()
     more = listing(*(workload(f"n{n}", f"example.org/n{n}", ["one", "two"]) for n in range(300)))
@@ -160,8 +161,8 @@ async def test_cancelling_while_embedding_leaves_the_store_whole(
     with pytest.raises(asyncio.CancelledError):
         await running
     await assert_sound(service)
-    after = dump(database_path)
-    if value(database_path, "SELECT COUNT(*) FROM mcpservers_registry"):
+    after = dump(database)
+    if value(database, "SELECT COUNT(*) FROM mcpservers_registry"):
         del before["embedding_cache"], after["embedding_cache"]
         assert after == before
     fake_embedder.delay = 0
@@ -208,17 +209,17 @@ async def test_different_halves_at_once_both_hold(open_service: OpenService) -> 
 
 
 async def test_a_store_that_never_rests_is_a_clear_error(
-    service: DataService, database_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: DataService, database: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def another(_: object) -> int:
         return -1
 
     monkeypatch.setattr("mcp_optimizer.writes.last_change", another)
-    before = dump(database_path)
+    before = dump(database)
     with pytest.raises(StoreBusyError, match="kept changing"):
         await ingest(service, CATALOG)
     before.pop("embedding_cache")
-    after = dump(database_path)
+    after = dump(database)
     after.pop("embedding_cache")
     assert after == before
 
@@ -269,7 +270,7 @@ def _one_workload_each(document: Catalog) -> WorkloadListing:
 
 @pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
 async def test_c_links_live_through_real_catalogs(
-    service: DataService, database_path: Path, fake_embedder: FakeEmbedder, backwards: bool
+    service: DataService, database: Place, fake_embedder: FakeEmbedder, backwards: bool
 ) -> None:
     documents = _real_catalogs()
     documents = documents[::-1] if backwards else documents
@@ -293,6 +294,6 @@ async def test_c_links_live_through_real_catalogs(
                 assert view.relation is Relation.LINKED, f"{name} lost {named[name]}"
             else:
                 named[name] = set()
-        again, before = fake_embedder.calls, dump(database_path)
+        again, before = fake_embedder.calls, dump(database)
         await ingest(service, document)
-        assert (fake_embedder.calls, dump(database_path)) == (again, before), "a second time changes nothing"
+        assert (fake_embedder.calls, dump(database)) == (again, before), "a second time changes nothing"

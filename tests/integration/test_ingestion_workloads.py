@@ -1,7 +1,5 @@
 """Workloads over time: matched once, kept, rejected, failing, deleted (L, M)."""
 
-from pathlib import Path
-
 import pytest
 
 from mcp_optimizer.domain.models import ItemProblem, Relation
@@ -10,6 +8,7 @@ from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
 from tests.support.database import dump, rows, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import ingest, workloads_by_name
 
 ALPHA = "example.org/alpha:1"
@@ -83,14 +82,14 @@ async def test_l3_together_the_registry_comes_first(service: DataService) -> Non
     assert (await service.workload("one")).relation is Relation.LINKED
 
 
-async def test_m2_a_new_workload_of_a_shared_identity_gets_no_row(service: DataService, database_path: Path) -> None:
+async def test_m2_a_new_workload_of_a_shared_identity_gets_no_row(service: DataService, database: Place) -> None:
     report = await ingest(service, TWICE, listing(workload("one", ALPHA), workload("two", "example.org/two:1")))
     assert report.workloads is not None
     ((name, reason),) = [(item.name, item.reason) for item in report.workloads.rejected]
     assert name == "one"
     assert "alpha, alpha-fork" in reason
     assert report.partial
-    assert rows(database_path, "SELECT name FROM mcpservers_workload") == [("two",)]
+    assert rows(database, "SELECT name FROM mcpservers_workload") == [("two",)]
     shown = {view.name: view for view in await service.workloads()}
     assert (shown["one"].relation, shown["one"].problem) == (Relation.REJECTED, reason)
     detail = await service.workload("one")
@@ -101,12 +100,12 @@ async def test_m2_a_new_workload_of_a_shared_identity_gets_no_row(service: DataS
     assert (await service.overview()).rejected == 1
 
 
-async def test_m2_a_rejection_ends_when_the_catalog_settles_it(service: DataService, database_path: Path) -> None:
+async def test_m2_a_rejection_ends_when_the_catalog_settles_it(service: DataService, database: Place) -> None:
     seen = listing(workload("one", ALPHA))
     await ingest(service, TWICE, seen)
-    before = dump(database_path)
+    before = dump(database)
     await ingest(service, TWICE, seen)
-    assert dump(database_path) == before, "rejected again: nothing to write"
+    assert dump(database) == before, "rejected again: nothing to write"
     await ingest(service, CATALOG, seen)
     found = await service.workload("one")
     assert (found.relation, found.registry_server, found.problem) == (Relation.LINKED, "alpha", None)
@@ -168,7 +167,7 @@ async def test_l7_a_workload_that_can_t_be_embedded_is_stored_with_the_reason(
 
 
 async def test_l7_a_workload_without_tools_that_can_t_be_embedded(
-    service: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    service: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     fake_embedder.fail_on = {"bare"}
     seen = listing(workload("bare", "example.org/bare:1", []))
@@ -179,7 +178,7 @@ async def test_l7_a_workload_without_tools_that_can_t_be_embedded(
     fake_embedder.fail_on = set()
     await ingest(service, listing=seen)
     assert (await service.workload("bare")).status == "running"
-    assert value(database_path, "SELECT server_embedding IS NOT NULL FROM mcpservers_workload")
+    assert value(database, "SELECT server_embedding IS NOT NULL FROM mcpservers_workload")
 
 
 async def test_l7_without_a_model_everything_is_stored_all_the_same(
@@ -267,25 +266,25 @@ async def test_l9_what_is_no_longer_listed_goes_only_from_a_whole_listing(servic
     assert [view.name for view in await service.registry_servers()] == ["alpha"], "L10"
 
 
-async def test_a_name_listed_twice_is_one_workload_and_a_problem(service: DataService, database_path: Path) -> None:
+async def test_a_name_listed_twice_is_one_workload_and_a_problem(service: DataService, database: Place) -> None:
     twins = [workload("one", ALPHA), workload("one", "example.org/other:1")]
     report = await ingest(service, listing=listing(*twins))
     assert report.partial
-    before = dump(database_path)
+    before = dump(database)
     await ingest(service, listing=listing(*reversed(twins)))
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
-async def test_s6_only_what_changed_is_written(service: DataService, database_path: Path) -> None:
+async def test_s6_only_what_changed_is_written(service: DataService, database: Place) -> None:
     many = [workload(f"n{n}", f"example.org/n{n}", ["one", "two"]) for n in range(20)]
     await ingest(service, listing=listing(*many))
-    before = set(rows(database_path, "SELECT * FROM tools_workload"))
-    last = value(database_path, "SELECT MAX(sequence) FROM change_log")
+    before = set(rows(database, "SELECT * FROM tools_workload"))
+    last = value(database, "SELECT MAX(sequence) FROM change_log")
     changed = workload("n7", "example.org/n7", ["one", tool("two", "Now two is more."), "three"])
     await ingest(service, listing=listing(*many[:7], changed, *many[8:]))
-    after = set(rows(database_path, "SELECT * FROM tools_workload"))
+    after = set(rows(database, "SELECT * FROM tools_workload"))
     assert (len(before - after), len(after - before)) == (1, 2)
-    found = rows(database_path, "SELECT name FROM change_log WHERE sequence > ? AND entity <> 'run'", last)
+    found = rows(database, "SELECT name FROM change_log WHERE sequence > ? AND entity <> 'run'", last)
     assert found == [("n7",)]
 
 

@@ -16,15 +16,16 @@ from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.database import dump, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import assert_sound, ingest
 from tests.support.victims import Operation, assert_done, digest, do, kill_many, world
 
 HOLDER = """
 import sys
-from tests.support.database import raw_connection
-from pathlib import Path
-with raw_connection(Path(sys.argv[1])) as connection:
-    connection.execute("BEGIN IMMEDIATE")
+from tests.support.places import place_at
+place = place_at(sys.argv[1])
+with place.connection() as connection:
+    connection.execute(place.take_lock)
     print("locked", flush=True)
     sys.stdin.readline()
     connection.execute("COMMIT")
@@ -33,16 +34,16 @@ with raw_connection(Path(sys.argv[1])) as connection:
 
 
 async def test_a_killed_program_leaves_a_sound_database_and_loses_nothing(
-    open_service: OpenService, database_path: Path, fake_embedder: FakeEmbedder
+    open_service: OpenService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     service = await open_service()
-    counts = await kill_many(service, database_path, kills=50, longest=0.2, seed=20260102)
+    counts = await kill_many(service, database, kills=50, longest=0.2, seed=20260102)
     assert counts["acknowledged"], "not all were killed before they had done anything"
     await ingest(service, *world(1))
-    before = dump(database_path)
+    before = dump(database)
     fake_embedder.forget()
     await ingest(service, *world(1))
-    assert (dump(database_path), fake_embedder.texts) == (before, [])
+    assert (dump(database), fake_embedder.texts) == (before, [])
 
 
 @pytest.fixture
@@ -124,9 +125,9 @@ class Holder:
 
 
 @pytest.fixture
-async def holder(filled: DataService, database_path: Path) -> AsyncIterator[Holder]:
+async def holder(filled: DataService, database: Place) -> AsyncIterator[Holder]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLDER, str(database_path), stdin=asyncio.subprocess.PIPE,
+        sys.executable, "-c", HOLDER, database.url, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     holder = Holder(process)
@@ -138,14 +139,14 @@ async def holder(filled: DataService, database_path: Path) -> AsyncIterator[Hold
 
 
 async def test_a_locked_database_can_be_read_and_refuses_every_change(
-    filled: DataService, holder: Holder, open_service: OpenService, settings: Settings, database_path: Path
+    filled: DataService, holder: Holder, open_service: OpenService, settings: Settings, database: Place
 ) -> None:
     impatient = await open_service(settings.model_copy(update={"busy_timeout": 0.05}))
-    before = digest(database_path)
+    before = digest(database)
     for operation in await operations(impatient):
         with pytest.raises(StoreBusyError, match="holds the lock"):
             await do(impatient, operation)
-    assert digest(database_path) == before
+    assert digest(database) == before
     assert len(await impatient.workloads()) == len(await filled.workloads()) > 0
     waiting = asyncio.create_task(do(filled, Operation("unlink", name="w2")))
     await asyncio.sleep(0.2)

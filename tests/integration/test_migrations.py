@@ -1,9 +1,11 @@
 """Bringing databases up to date: in one transaction, never touching what is not ours, and from an installed wheel."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -14,22 +16,17 @@ from alembic.script import ScriptDirectory
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import upgrade as upgrading
 from mcp_optimizer.db.engine import Database
-from mcp_optimizer.db.sqlite_driver import sqlite_module
 from mcp_optimizer.db.upgrade import HEAD, migrations_directory, upgrade
 from mcp_optimizer.errors import ModelMismatchError, StoreError
 from mcp_optimizer.service import DataService
 from tests.conftest import USER_ENVIRONMENT, OpenService
-from tests.support.builders import catalog, entry, listing, workload
-from tests.support.database import damage, dump, raw_connection, rows, value
+from tests.support.builders import catalog, entry, listing, tool, workload
+from tests.support.database import damage, dump, raw_connection, rows, schema, tables, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place, SqlitePlace
 from tests.support.services import ingest
 
 PROJECT = Path(__file__).parents[2]
-
-
-def schema(path: Path) -> list[tuple[str, ...]]:
-    """Every statement that made the database."""
-    return rows(path, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
 
 
 async def opened(settings: Settings, embedder: FakeEmbedder | None = None) -> None:
@@ -66,26 +63,26 @@ def test_head_is_the_newest_revision() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
-async def test_upgrading_twice_changes_nothing(settings: Settings, database_path: Path) -> None:
-    database = Database(settings.database_url())
-    await database.open()
+async def test_upgrading_twice_changes_nothing(settings: Settings, database: Place) -> None:
+    opened = Database(settings.database_url())
+    await opened.open()
     try:
-        assert await upgrade(database, FakeEmbedder()) == [f"upgraded from an empty database to {HEAD}"]
-        before = (schema(database_path), dump(database_path))
-        assert await upgrade(database, FakeEmbedder()) == []
-        assert (schema(database_path), dump(database_path)) == before
+        assert await upgrade(opened, FakeEmbedder()) == [f"upgraded from an empty database to {HEAD}"]
+        before = (schema(database), dump(database))
+        assert await upgrade(opened, FakeEmbedder()) == []
+        assert (schema(database), dump(database)) == before
     finally:
-        await database.close()
+        await opened.close()
 
 
-async def test_reindexing_gives_the_schema_that_migrating_gives(service: DataService, database_path: Path) -> None:
-    migrated = schema(database_path)
+async def test_reindexing_gives_the_schema_that_migrating_gives(service: DataService, database: Place) -> None:
+    migrated = schema(database)
     await service.reindex()
-    assert schema(database_path) == migrated
+    assert schema(database) == migrated
 
 
 async def test_a_revision_keeps_what_is_stored(
-    settings: Settings, database_path: Path, two_revisions: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database: Place, two_revisions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(upgrading, "HEAD", HEAD)
@@ -93,60 +90,106 @@ async def test_a_revision_keeps_what_is_stored(
             await ingest(service, catalog(entry("alpha", "example.org/alpha:1", ["ping"])))
     two_revisions.write_text(REVISION.replace("DROP TABLE workload_tool_fts", "SELECT 1"))
     await opened(settings)
-    assert rows(database_path, "SELECT name, title FROM mcpservers_registry") == [("alpha", "changed")]
-    assert value(database_path, "SELECT version_num FROM alembic_version") == "test"
+    assert rows(database, "SELECT name, title FROM mcpservers_registry") == [("alpha", "changed")]
+    assert value(database, "SELECT version_num FROM alembic_version") == "test"
+
+
+async def test_0001_becomes_0002_with_all_that_is_stored(
+    settings: Settings, database_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = tmp_path / "migrations"
+    shutil.copytree(migrations_directory(), old, ignore=shutil.ignore_patterns("__pycache__"))
+    for later in (old / "versions").glob("*.py"):
+        if not later.name.startswith("0001"):
+            later.unlink()
+    database = Database(settings.database_url())
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrading, "migrations_directory", lambda: old)
+        patch.setattr(upgrading, "HEAD", "0001")
+        await database.open()
+        assert await upgrade(database, FakeEmbedder()) == ["upgraded from an empty database to 0001"]
+        await database.close()
+    populate(database_path)
+    before = dump(database_path)
+    async with DataService(settings, embedder=FakeEmbedder()) as service:
+        assert dump(database_path) == before
+        assert [problem.problem for problem in await service.problems()] == ["invisible"]
+        one = workload("calc", "example.org/calc:1", [tool("add", "Adds, and more."), tool("hide", "Hi\u200bdes.")])
+        await ingest(service, listing=listing(one))
+        found = {(problem.problem, problem.reason.split(":")[0]) for problem in await service.problems()}
+        assert found == {("invisible", "hide holds invisible characters"), ("changed", "add")}
+    upgraded = schema(database_path)
+    for path in database_path.parent.iterdir():
+        path.unlink()
+    await opened(settings)
+    assert schema(database_path) == upgraded, "as if made anew"
+
+
+def populate(path: Path) -> None:
+    """A workload with two tools, as 0001 stored it."""
+    server = str(uuid.uuid4())
+    with raw_connection(path) as connection:
+        connection.execute(
+            "INSERT INTO mcpservers_workload (id, name, package, identity, remote, status, description, created_at, "
+            "updated_at) VALUES (?, 'calc', 'example.org/calc:1', 'example.org/calc:1', 0, 'running', 'Calculates', "
+            "'2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z')",
+            (server,),
+        )
+        for name, about in (("add", "Adds."), ("hide", "Hi\u200bdes.")):
+            connection.execute(
+                "INSERT INTO tools_workload (id, server_id, name, details, created_at, updated_at) VALUES "
+                "(?, ?, ?, ?, '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z')",
+                (str(uuid.uuid4()), server, name, json.dumps(tool(name, about).details)),
+            )
 
 
 async def test_a_failing_revision_leaves_the_database_as_it_was(
-    settings: Settings, database_path: Path, two_revisions: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database: Place, two_revisions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(upgrading, "HEAD", HEAD)
         async with DataService(settings, embedder=FakeEmbedder()) as service:
             await ingest(service, catalog(entry("alpha", "example.org/alpha:1", ["ping"])))
-    before = (schema(database_path), dump(database_path))
+    before = (schema(database), dump(database))
     two_revisions.write_text(REVISION + '    op.execute("INSERT INTO nowhere VALUES (1)")\n')
     with pytest.raises(StoreError, match="nowhere"):
         await opened(settings)
-    assert (schema(database_path), dump(database_path)) == before
+    assert (schema(database), dump(database)) == before
 
 
-async def test_a_newer_database_is_refused_and_not_touched(settings: Settings, database_path: Path) -> None:
+async def test_a_newer_database_is_refused_and_not_touched(settings: Settings, database: Place) -> None:
     await opened(settings)
-    damage(database_path, "UPDATE alembic_version SET version_num = '9999'")
-    before = (schema(database_path), dump(database_path))
+    damage(database, "UPDATE alembic_version SET version_num = '9999'")
+    before = (schema(database), dump(database))
     with pytest.raises(StoreError, match="9999") as caught:
         await opened(settings)
     assert caught.value.remedy
     assert "newer" in caught.value.message
-    assert (schema(database_path), dump(database_path)) == before
+    assert (schema(database), dump(database)) == before
 
 
-async def test_a_database_of_another_program_is_refused_and_not_touched(
-    settings: Settings, database_path: Path
-) -> None:
-    database_path.parent.mkdir()
-    connection = sqlite_module().connect(str(database_path))
-    connection.execute("CREATE TABLE accounts (id INTEGER)")
-    connection.commit()
-    connection.close()
-    before = database_path.read_bytes()
+async def test_a_database_of_another_program_is_refused_and_not_touched(settings: Settings, database: Place) -> None:
+    database.prepare()
+    damage(database, "CREATE TABLE accounts (id INTEGER)")
+    before = database.path.read_bytes() if isinstance(database, SqlitePlace) else b""
     with pytest.raises(StoreError, match="another program") as caught:
         await opened(settings)
     assert caught.value.remedy
-    assert database_path.read_bytes() == before, "not even its journal mode"
-    assert [path.name for path in database_path.parent.iterdir()] == [database_path.name]
+    assert tables(database) == {"accounts"}
+    if isinstance(database, SqlitePlace):
+        assert database.path.read_bytes() == before, "not even its journal mode"
+        assert [path.name for path in database.path.parent.iterdir()] == [database.path.name]
 
 
-async def test_e3_another_model_is_a_clear_error(settings: Settings, database_path: Path) -> None:
+async def test_e3_another_model_is_a_clear_error(settings: Settings, database: Place) -> None:
     await opened(settings, FakeEmbedder(model="test/one"))
-    before = (schema(database_path), dump(database_path))
+    before = (schema(database), dump(database))
     with pytest.raises(ModelMismatchError) as caught:
         await opened(settings, FakeEmbedder(model="test/two"))
     assert "test/one" in caught.value.message
     assert "test/two" in caught.value.message
     assert caught.value.remedy
-    assert (schema(database_path), dump(database_path)) == before
+    assert (schema(database), dump(database)) == before
     await opened(settings, FakeEmbedder(model="test/one"))
 
 
@@ -155,7 +198,7 @@ async def test_e4_search_tables_have_the_model_s_dimension(settings: Settings, d
     async with DataService(settings, embedder=FakeEmbedder(dimension=dimension)) as service:
         await ingest(service, listing=listing(workload("one", "example.org/one", ["ping"])))
         assert (await service.check()).ok
-        assert await service.reindex() == 2
+        assert (await service.reindex()).indexed == 2
 
 
 async def test_a_database_without_a_revision_is_finished(open_service: OpenService, database_path: Path) -> None:
@@ -192,7 +235,7 @@ from mcp_optimizer.db.upgrade import migrations_directory
 from mcp_optimizer.service import DataService
 
 async def main():
-    async with DataService(Settings(db_url=f"sqlite:///{sys.argv[1]}")) as service:
+    async with DataService(Settings(db_url=sys.argv[1])) as service:
         print((await service.check()).ok, migrations_directory())
 
 asyncio.run(main())
@@ -207,7 +250,7 @@ def test_an_installed_wheel_makes_a_database(wheel: Path, tmp_path: Path, databa
     assert any(name.startswith("mcp_optimizer/migrations/versions/0001") for name in names)
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
     made = subprocess.run(
-        [sys.executable, "-c", MAKE_DATABASE, str(database_path)],
+        [sys.executable, "-c", MAKE_DATABASE, f"sqlite:///{database_path}"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from tests.conftest import OpenService
 from tests.integration.test_search_tools import CATALOG, LISTING
 from tests.support.database import dump, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import assert_sound, ingest
 
 QUERY = SearchQuery(text="get the weather forecast", scope=Scope.ALL, status=None)
@@ -28,7 +29,7 @@ VICTIM = """
     from tests.support.embedders import FakeEmbedder
 
     service = DataService(
-        Settings(db_url=f"sqlite:///{sys.argv[1]}"),
+        Settings(db_url=sys.argv[1]),
         embedder=FakeEmbedder(dimension=24, model="other", delay=0.2, batch=1),
     )
     import mcp_optimizer.embedding_memory as memory
@@ -75,22 +76,22 @@ async def test_searches_go_on_until_all_is_embedded(service: DataService, settin
     assert (await service.search(QUERY))[0].tool == "get_forecast"
 
 
-async def test_a_text_that_fails_changes_nothing(service: DataService, settings: Settings, database_path: Path) -> None:
+async def test_a_text_that_fails_changes_nothing(service: DataService, settings: Settings, database: Place) -> None:
     await ingest(service, CATALOG, LISTING)
-    before = {name: rows for name, rows in dump(database_path).items() if name != "embedding_cache"}
+    before = {name: rows for name, rows in dump(database).items() if name != "embedding_cache"}
     embedder = other()
     embedder.fail_on = {"Radar"}
     with pytest.raises(EmbeddingError, match="nothing was changed"):
         await DataService(settings, embedder=embedder).reembed()
-    assert {name: rows for name, rows in dump(database_path).items() if name != "embedding_cache"} == before
+    assert {name: rows for name, rows in dump(database).items() if name != "embedding_cache"} == before
 
 
 async def test_a_killed_run_goes_on_where_it_was(
-    service: DataService, settings: Settings, database_path: Path, open_service: OpenService
+    service: DataService, settings: Settings, database: Place, open_service: OpenService
 ) -> None:
     await ingest(service, CATALOG, LISTING)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", textwrap.dedent(VICTIM), str(database_path),
+        sys.executable, "-c", textwrap.dedent(VICTIM), database.url,
         stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert process.stdout is not None
@@ -98,11 +99,11 @@ async def test_a_killed_run_goes_on_where_it_was(
         assert await asyncio.wait_for(process.stdout.readline(), 30)
     os.kill(process.pid, signal.SIGKILL)
     assert await process.wait() == -signal.SIGKILL
-    assert value(database_path, "SELECT name FROM embedding_model") == "test/words"
+    assert value(database, "SELECT name FROM embedding_model") == "test/words"
     assert (await service.search(QUERY))[0].tool == "get_forecast"
     await assert_sound(service)
     embedder = other()
     total = await DataService(settings, embedder=embedder).reembed()
-    texts = value(database_path, "SELECT COUNT(*) FROM embedding_cache")
+    texts = value(database, "SELECT COUNT(*) FROM embedding_cache")
     assert 0 < total < texts / 2, "what had been embedded was remembered"
     await assert_sound(await open_service(embedder=other()))

@@ -14,6 +14,7 @@ from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, identity, listing, workload
 from tests.support.database import dump, rows
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import ingest, same_outcome, workloads_by_name
 
 ALPHA, BETA, OTHER = "example.org/alpha:1", "https://beta.example/mcp", "example.org/other:1"
@@ -60,12 +61,12 @@ async def causes(service: DataService, *operations: str) -> set[tuple[str, str, 
 
 
 async def test_l3_rematch_of_all_links_what_became_linkable(
-    linkable: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    linkable: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
-    before = dump(database_path)
+    before = dump(database)
     fake_embedder.forget()
     foretold = await linkable.rematch(dry_run=True)
-    assert (dump(database_path), fake_embedder.texts) == (before, []), "a dry run writes and embeds nothing"
+    assert (dump(database), fake_embedder.texts) == (before, []), "a dry run writes and embeds nothing"
     assert [(item.workload, item.registry_server, item.before) for item in foretold.linked] == [
         ("alpha-1", "alpha", None), ("alpha-2", "alpha", None), ("beta-1", "beta", None),
     ]  # fmt: skip
@@ -90,20 +91,20 @@ async def test_l3_rematch_of_one_leaves_the_others(linkable: DataService) -> Non
     assert {name for name, (server, _) in found.items() if server} == {"alpha-1"}
 
 
-async def test_l3_what_was_matched_anew_survives_re_ingestion(linkable: DataService, database_path: Path) -> None:
+async def test_l3_what_was_matched_anew_survives_re_ingestion(linkable: DataService, database: Place) -> None:
     await linkable.rematch()
-    before = dump(database_path)
+    before = dump(database)
     await ingest(linkable, CATALOG, SEEN)
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
-async def test_l3_rematch_takes_no_relation_away(linked: DataService, database_path: Path) -> None:
+async def test_l3_rematch_takes_no_relation_away(linked: DataService, database: Place) -> None:
     await ingest(linked, catalog(entry("alpha", "example.org/alpha:2", ["ping"]), *CATALOG.entries[1:]))
-    before = dump(database_path)
+    before = dump(database)
     report = await linked.rematch(["alpha-1"])
     assert (report.linked, report.unlinked) == ((), ())
     assert "keeps its link" in report.unchanged[0].reason
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 async def test_l3_rematch_moves_a_link_to_the_entry_that_has_the_identity(linked: DataService) -> None:
@@ -119,15 +120,15 @@ async def test_l3_rematch_moves_a_link_to_the_entry_that_has_the_identity(linked
     assert (await linked.workload("alpha-2")).context_name == "alpha"
 
 
-async def test_m2_rematch_rejects_a_shared_identity(linkable: DataService, database_path: Path) -> None:
+async def test_m2_rematch_rejects_a_shared_identity(linkable: DataService, database: Place) -> None:
     await ingest(linkable, TWICE)
-    before = dump(database_path)
+    before = dump(database)
     report = await linkable.rematch(["alpha-1", "own"])
     assert [(item.name, item.reason) for item in report.rejected] == [
         ("alpha-1", f"several registry servers claim {ALPHA}: alpha, fork")
     ]
     assert report.partial
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 async def test_l3_l5_rematch_of_all_respects_decisions_and_by_name_does_not(linked: DataService) -> None:
@@ -143,11 +144,11 @@ async def test_l3_l5_rematch_of_all_respects_decisions_and_by_name_does_not(link
     assert (found["alpha-1"], found["alpha-2"]) == (("alpha", "re-match"), ("alpha", "re-match"))
 
 
-async def test_l3_rematch_of_an_unknown_workload_changes_nothing(linkable: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_l3_rematch_of_an_unknown_workload_changes_nothing(linkable: DataService, database: Place) -> None:
+    before = dump(database)
     with pytest.raises(NotFoundError, match="no workload named nobody"):
         await linkable.rematch(["alpha-1", "nobody"])
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 async def test_m2_a_rejected_workload_can_t_be_related_and_the_error_says_how(service: DataService) -> None:
@@ -160,30 +161,28 @@ async def test_m2_a_rejected_workload_can_t_be_related_and_the_error_says_how(se
 # L5
 
 
-async def test_l5_link_and_dry_run(linked: DataService, database_path: Path, fake_embedder: FakeEmbedder) -> None:
-    before = dump(database_path)
+async def test_l5_link_and_dry_run(linked: DataService, database: Place, fake_embedder: FakeEmbedder) -> None:
+    before = dump(database)
     fake_embedder.forget()
     foretold = await linked.link("own", "alpha", dry_run=True)
-    assert (dump(database_path), fake_embedder.texts) == (before, [])
+    assert (dump(database), fake_embedder.texts) == (before, [])
     assert await linked.link("own", "alpha") == foretold.model_copy(update={"dry_run": False})
     assert fake_embedder.texts == ["alpha: solo. solo does what it says."]
     own = await linked.workload("own")
     assert (own.relation, own.registry_server, own.context_name) == (Relation.LINKED, "alpha", "alpha")
     assert own.description == "The server alpha."
     assert own.drift is not None, "what it runs is not what the entry names"
-    assert rows(database_path, "SELECT description, server_embedding FROM mcpservers_workload WHERE name = 'own'") == [
+    assert rows(database, "SELECT description, server_embedding FROM mcpservers_workload WHERE name = 'own'") == [
         (None, None)
     ]
     assert ("own", "linked", "linked-by-hand") in await causes(linked, "linked")
 
 
-async def test_l5_a_link_survives_re_ingestion_and_not_another_identity(
-    linked: DataService, database_path: Path
-) -> None:
+async def test_l5_a_link_survives_re_ingestion_and_not_another_identity(linked: DataService, database: Place) -> None:
     await linked.link("own", "alpha")
-    before = dump(database_path)
+    before = dump(database)
     await ingest(linked, CATALOG, SEEN)
-    assert dump(database_path) == before
+    assert dump(database) == before
     await ingest(linked, CATALOG, listing(*SEEN.workloads[:3], workload("own", OTHER, ["solo"])))
     assert (await relations(linked))["own"] == ("other", "identity-changed"), "L2"
 
@@ -196,8 +195,8 @@ async def test_l5_a_link_is_to_any_name_identity_or_id(linked: DataService) -> N
         await linked.unlink(["own"])
 
 
-async def test_l5_a_link_to_another_kind_is_refused(linked: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_l5_a_link_to_another_kind_is_refused(linked: DataService, database: Place) -> None:
+    before = dump(database)
     for name, server in (("own", "beta"), ("beta-1", "alpha")):
         with pytest.raises(OptimizerError, match="a remote") as error:
             await linked.link(name, server)
@@ -206,7 +205,7 @@ async def test_l5_a_link_to_another_kind_is_refused(linked: DataService, databas
         await linked.link("own", "nothing")
     with pytest.raises(NotFoundError, match="no workload named nobody"):
         await linked.link("nobody", "alpha")
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 async def test_l5_a_name_of_several_is_ambiguous(service: DataService) -> None:
@@ -217,20 +216,20 @@ async def test_l5_a_name_of_several_is_ambiguous(service: DataService) -> None:
     assert OTHER in str(error.value)
 
 
-async def test_l5_what_is_so_already_is_left_alone(linked: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_l5_what_is_so_already_is_left_alone(linked: DataService, database: Place) -> None:
+    before = dump(database)
     again = await linked.link("alpha-1", "alpha")
     assert [(item.name, item.reason) for item in again.unchanged] == [("alpha-1", "is linked to alpha already")]
     again = await linked.unlink(["own"])
     assert [(item.name, item.reason) for item in again.unchanged] == [("own", "is autonomous already")]
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
-async def test_l5_unlink_is_as_l4(linked: DataService, fake_embedder: FakeEmbedder, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_l5_unlink_is_as_l4(linked: DataService, fake_embedder: FakeEmbedder, database: Place) -> None:
+    before = dump(database)
     fake_embedder.forget()
     foretold = await linked.unlink(["alpha-1"], dry_run=True)
-    assert (dump(database_path), fake_embedder.texts) == (before, [])
+    assert (dump(database), fake_embedder.texts) == (before, [])
     assert await linked.unlink(["alpha-1"]) == foretold.model_copy(update={"dry_run": False})
     assert sorted(fake_embedder.texts) == [
         f"alpha-1: {name}. {name} does what it says." for name in ("extra", "ping")
@@ -244,11 +243,11 @@ async def test_l5_unlink_is_as_l4(linked: DataService, fake_embedder: FakeEmbedd
     assert await causes(linked, "unlinked") == {("alpha-1", "unlinked", "unlinked-by-hand")}
 
 
-async def test_l5_unlinking_survives_re_ingestion(linked: DataService, database_path: Path) -> None:
+async def test_l5_unlinking_survives_re_ingestion(linked: DataService, database: Place) -> None:
     await linked.unlink(["alpha-1", "beta-1"])
-    before = dump(database_path)
+    before = dump(database)
     await ingest(linked, CATALOG, SEEN)
-    assert dump(database_path) == before
+    assert dump(database) == before
     renamed = catalog(entry("omega", ALPHA, ["ping"]), *CATALOG.entries[1:])
     await ingest(linked, renamed, SEEN)
     found = await relations(linked)
@@ -305,9 +304,9 @@ async def test_l11_s6_a_change_that_is_overtaken_is_made_anew(
 
 
 async def test_s6_a_store_that_never_rests_is_an_error_and_not_a_loop(
-    linked: DataService, monkeypatch: pytest.MonkeyPatch, database_path: Path
+    linked: DataService, monkeypatch: pytest.MonkeyPatch, database: Place
 ) -> None:
-    before = dump(database_path)
+    before = dump(database)
 
     async def another(_: object) -> int:
         return -1
@@ -317,7 +316,7 @@ async def test_s6_a_store_that_never_rests_is_an_error_and_not_a_loop(
         with pytest.raises(StoreBusyError):
             await change
     before.pop("embedding_cache")
-    after = dump(database_path)
+    after = dump(database)
     after.pop("embedding_cache")
     assert after == before
 
@@ -347,12 +346,12 @@ async def shared(service: DataService) -> DataService:
 
 
 async def test_m3_the_chosen_entry_counts_at_once(
-    shared: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    shared: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
-    before = dump(database_path)
+    before = dump(database)
     fake_embedder.forget()
     foretold = await shared.resolve(ALPHA, "fork", dry_run=True)
-    assert (dump(database_path), fake_embedder.texts) == (before, [])
+    assert (dump(database), fake_embedder.texts) == (before, [])
     done = await shared.resolve(ALPHA, "fork")
     assert done == foretold.model_copy(update={"dry_run": False})
     assert (done.names, done.renamed_from, done.waiting) == (("alpha", "fork"), "alpha", ("late",))
@@ -377,15 +376,15 @@ async def test_m3_the_chosen_entry_counts_at_once(
 
 
 async def test_m3_a_choice_survives_re_ingestion_in_any_order_and_lets_the_rejected_in(
-    shared: DataService, database_path: Path, fake_embedder: FakeEmbedder
+    shared: DataService, database: Place, fake_embedder: FakeEmbedder
 ) -> None:
     await shared.resolve(ALPHA, "fork")
-    before = dump(database_path)
+    before = dump(database)
     fake_embedder.forget()
     for document in (TWICE, catalog(*reversed(TWICE.entries))):
         report = await ingest(shared, document)
         assert not report.partial, "settled"
-        assert dump(database_path) == before
+        assert dump(database) == before
     assert fake_embedder.texts == []
     report = await ingest(shared, listing=listing(*SEEN.workloads, workload("late", ALPHA, ["ping"])))
     assert not report.partial
@@ -409,8 +408,8 @@ async def test_m3_any_spelling_of_the_identity_will_do(shared: DataService) -> N
     assert (await shared.resolve("EXAMPLE.ORG/alpha:1", "fork")).chosen == "fork"
 
 
-async def test_m3_what_is_no_choice_is_refused(shared: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_m3_what_is_no_choice_is_refused(shared: DataService, database: Place) -> None:
+    before = dump(database)
     for where, name, said in (
         (ALPHA, "other", "other does not claim"),
         (OTHER, "other", "no several entries claim"),
@@ -419,7 +418,7 @@ async def test_m3_what_is_no_choice_is_refused(shared: DataService, database_pat
         with pytest.raises(NotFoundError, match=said) as error:
             await shared.resolve(where, name)
         assert error.value.remedy
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 async def test_m3_a_choice_outlives_the_duplicate(shared: DataService) -> None:

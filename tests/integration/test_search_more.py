@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
 from mcp_optimizer.domain.views import SavedQuery, Scope, SearchHit, SearchQuery, WhyNotReason
 from mcp_optimizer.errors import ModelMismatchError, SourceError
@@ -17,6 +17,7 @@ from tests.conftest import OpenService
 from tests.integration.test_search_tools import CATALOG, LISTING
 from tests.support.builders import listing, tool, workload
 from tests.support.database import damage
+from tests.support.places import Place
 from tests.support.services import ingest
 
 EVERYTHING = SearchQuery(text="get the weather forecast", scope=Scope.ALL, status=None)
@@ -149,11 +150,11 @@ async def test_a_misspelt_word_finds_its_tool(filled: DataService) -> None:
     assert (hit.tool, hit.text_rank) == ("get_forecast", 1)
 
 
-async def test_another_model_in_the_store_is_an_error(filled: DataService, database_path: Path) -> None:
-    damage(database_path, "UPDATE embedding_model SET name = 'another'")
+async def test_another_model_in_the_store_is_an_error(filled: DataService, database: Place) -> None:
+    damage(database, "UPDATE embedding_model SET name = 'another'")
     with pytest.raises(ModelMismatchError):
         await filled.search(EVERYTHING)
-    damage(database_path, "UPDATE embedding_model SET name = 'test/words'")
+    damage(database, "UPDATE embedding_model SET name = 'test/words'")
 
 
 async def test_a_cancelled_search_leaves_the_next_one_alone(filled: DataService) -> None:

@@ -1,7 +1,5 @@
 """Deleting by hand (L4, L10)."""
 
-from pathlib import Path
-
 import pytest
 
 from mcp_optimizer.domain.models import Relation
@@ -11,6 +9,7 @@ from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, workload
 from tests.support.database import dump
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.services import ingest, workloads_by_name
 
 ALPHA = "example.org/alpha:1"
@@ -30,12 +29,12 @@ async def filled(service: DataService) -> DataService:
     return service
 
 
-async def test_a_dry_run_deletes_nothing_and_foretells(filled: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_a_dry_run_deletes_nothing_and_foretells(filled: DataService, database: Place) -> None:
+    before = dump(database)
     foretold = await filled.delete_registry_servers(["alpha"], dry_run=True)
     assert (foretold.deleted, foretold.unlinked, foretold.tools) == (("alpha",), ("alpha-1", "alpha-2"), 2)
     assert foretold.reembedded_texts == 3
-    assert dump(database_path) == before
+    assert dump(database) == before
     done = await filled.delete_registry_servers(["alpha"])
     assert done == foretold.model_copy(update={"dry_run": False})
     foretold = await filled.delete_workloads(["own", "alpha-1"], dry_run=True)
@@ -64,12 +63,12 @@ async def test_l4_the_workloads_of_a_deleted_entry_stand_on_their_own(
     assert ("alpha", "removed", "registry-deleted") in relations
 
 
-async def test_l10_deleting_a_workload_touches_no_registry_row(filled: DataService, database_path: Path) -> None:
+async def test_l10_deleting_a_workload_touches_no_registry_row(filled: DataService, database: Place) -> None:
     tables = ("mcpservers_registry", "tools_registry", "registry_server_vector", "registry_tool_vectors",
               "registry_tool_fts")  # fmt: skip
-    before = {table: rows for table, rows in dump(database_path).items() if table in tables}
+    before = {table: rows for table, rows in dump(database).items() if table in tables}
     await filled.delete_workloads(["alpha-1", "own"])
-    assert {table: rows for table, rows in dump(database_path).items() if table in tables} == before
+    assert {table: rows for table, rows in dump(database).items() if table in tables} == before
     assert [view.name for view in await filled.workloads()] == ["alpha-2", "beta-1"]
 
 
@@ -84,13 +83,13 @@ async def test_l10_what_the_source_still_lists_comes_back(filled: DataService, f
     assert (found["alpha-1"].relation, found["alpha-1"].linkable_to) == (Relation.AUTONOMOUS, "alpha"), "L3"
 
 
-async def test_names_that_are_not_there_change_nothing(filled: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_names_that_are_not_there_change_nothing(filled: DataService, database: Place) -> None:
+    before = dump(database)
     with pytest.raises(NotFoundError, match="no registry server named nobody"):
         await filled.delete_registry_servers(["alpha", "nobody"])
     with pytest.raises(NotFoundError, match="no workload named nobody"):
         await filled.delete_workloads(["own", "nobody"])
-    assert dump(database_path) == before
+    assert dump(database) == before
     with pytest.raises(NotFoundError):
         await filled.registry_server("nobody")
     with pytest.raises(NotFoundError):

@@ -12,8 +12,10 @@ from mcp_optimizer.demo.simulator import ToolHiveSimulator
 from mcp_optimizer.demo.simulator_state import SECRET_CANARY
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.service import DataService
-from tests.conftest import OpenService
+from tests.conftest import NewPlace, OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
+from tests.support.database import dump
+from tests.support.places import Place, SqlitePlace
 from tests.support.services import ingest
 
 URL_CANARY = "canary-in-a-url-4711"
@@ -28,15 +30,15 @@ async def _explanations(service: DataService) -> dict[str, Any]:
     return said
 
 
-async def _opened_elsewhere(open_service: OpenService, path: Path, tmp_path: Path) -> DataService:
-    elsewhere = Settings(db_url=f"sqlite:///{tmp_path / 'elsewhere.db'}")
-    other = await open_service(elsewhere)
+async def _opened_elsewhere(open_service: OpenService, path: Path, place: Place) -> DataService:
+    place.prepare()
+    other = await open_service(Settings(db_url=place.url))
     await other.ingest(IngestPart.ALL, [str(path)])
     return other
 
 
 async def test_the_same_explanations_after_drift_rename_and_hand_made_relations(
-    open_service: OpenService, tmp_path: Path
+    open_service: OpenService, new_place: NewPlace, tmp_path: Path
 ) -> None:
     service = await open_service()
     snapshots = []
@@ -50,14 +52,16 @@ async def test_the_same_explanations_after_drift_rename_and_hand_made_relations(
     exported = tmp_path / "exported.json"
     report = await service.export_snapshot(exported)
     assert report.tools > 0
-    other = await _opened_elsewhere(open_service, exported, tmp_path)
+    other = await _opened_elsewhere(open_service, exported, new_place("elsewhere"))
     assert await _explanations(other) == await _explanations(service)
     again = tmp_path / "again.json"
     await other.export_snapshot(again)
     assert json.loads(again.read_text()) == json.loads(exported.read_text())
 
 
-async def test_a_resolution_and_a_moved_image_are_known_over_there(open_service: OpenService, tmp_path: Path) -> None:
+async def test_a_resolution_and_a_moved_image_are_known_over_there(
+    open_service: OpenService, new_place: NewPlace, tmp_path: Path
+) -> None:
     service = await open_service()
     shared = "registry.example/shared:1"
     await ingest(service, catalog(entry("one", shared), entry("two", shared), entry("moving", "old.example/img:1")))
@@ -67,14 +71,14 @@ async def test_a_resolution_and_a_moved_image_are_known_over_there(open_service:
     await ingest(service, moved, seen)
     exported = tmp_path / "exported.json"
     await service.export_snapshot(exported)
-    other = await _opened_elsewhere(open_service, exported, tmp_path)
+    other = await _opened_elsewhere(open_service, exported, new_place("elsewhere"))
     (miss,) = (await other.explain("late")).near_misses
     assert (miss.registry_server, miss.reason) == ("moving", "moved-image")
     assert (await other.workload("w")).registry_server == "two"
 
 
 async def test_no_secret_is_found_anywhere(
-    open_service: OpenService, database_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    open_service: OpenService, database: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Canaries in environment variables, headers and URLs: not in the database, its log, stdout, or a snapshot."""
     workloads = sample_workloads()
@@ -95,7 +99,7 @@ async def test_no_secret_is_found_anywhere(
     }
     exported = tmp_path / "exported.json"
     async with ToolHiveSimulator(catalog=registry, workloads=workloads) as simulator:
-        settings = Settings(db_url=f"sqlite:///{database_path}", toolhive_url=simulator.url)
+        settings = Settings(db_url=database.url, toolhive_url=simulator.url)
         service = await open_service(settings)
         (report,) = await service.ingest(IngestPart.ALL)
         assert report.workloads is not None
@@ -103,7 +107,9 @@ async def test_no_secret_is_found_anywhere(
         await service.export_snapshot(exported)
         identity = (await service.workload("key-in-url")).identity
         assert identity == "https://mcp.example.com/mcp?region=eu&api_key=…"
-        stored = b"".join(path.read_bytes() for path in database_path.parent.iterdir())
+        stored = repr(dump(database)).encode()
+        if isinstance(database, SqlitePlace):
+            stored += b"".join(path.read_bytes() for path in database.path.parent.iterdir())
     said = capsys.readouterr()
     for canary in (SECRET_CANARY, URL_CANARY):
         assert canary.encode() not in stored

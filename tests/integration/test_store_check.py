@@ -1,7 +1,5 @@
 """`db check` finds every kind of damage, and `db reindex` repairs what can be made again (S3)."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
 from tests.support.database import all_tables, damage, dump, rows
+from tests.support.places import Place
 from tests.support.services import assert_sound, ingest, wrong
 
 CATALOG = catalog(
@@ -31,7 +30,7 @@ async def filled(open_service: OpenService) -> DataService:
     return service
 
 
-INDEX_DAMAGE = {
+SQLITE_DAMAGE = {
     "a tool's vector is gone": "DELETE FROM {side}_tool_vectors WHERE key = (SELECT MIN(key) FROM {side}_tool_vectors)",
     "a server's vector is gone": "DELETE FROM {side}_server_vector "
     "WHERE key = (SELECT MIN(key) FROM {side}_server_vector)",
@@ -48,37 +47,57 @@ INDEX_DAMAGE = {
 }
 
 
+_FIRST = "DELETE FROM {side}_%s WHERE id = (SELECT MIN(id) FROM {side}_%s)"
+_ZERO = "array_fill(0.0, ARRAY[16])::vector"
+POSTGRES_DAMAGE = {
+    "a tool's vector is gone": _FIRST.replace("%s", "tool_vectors"),
+    "a server's vector is gone": _FIRST.replace("%s", "server_vector"),
+    "a tool's text is gone": _FIRST.replace("%s", "tool_fts"),
+    "a tool's text is another": "UPDATE {side}_tool_fts SET description = 'another'",
+    "a text too many": "INSERT INTO {side}_tool_fts VALUES ('ghost', 'g', 'g', 'g', 'g', 'g', 'g', 'g', '')",
+    "a tool's vector is another": f"UPDATE {{side}}_tool_vectors SET embedding = {_ZERO}",
+    "a server's vector is another": f"UPDATE {{side}}_server_vector SET embedding = {_ZERO}",
+    "a vector of another server": "UPDATE {side}_tool_vectors SET server_id = 'elsewhere'",
+    "a text of another server": "UPDATE {side}_tool_fts SET server_id = 'elsewhere'",
+    "a full-text index of other words": "UPDATE {side}_tool_fts SET document = to_tsvector('simple', 'another')",
+}
+
+
 @pytest.mark.parametrize("side", ["registry", "workload"])
-@pytest.mark.parametrize("statement", INDEX_DAMAGE.values(), ids=list(INDEX_DAMAGE))
+@pytest.mark.parametrize("what", dict.fromkeys((*SQLITE_DAMAGE, *POSTGRES_DAMAGE)))
 async def test_damage_of_an_index_is_found_and_repaired(
-    filled: DataService, database_path: Path, statement: str, side: str
+    filled: DataService, database: Place, what: str, side: str
 ) -> None:
-    before = dump(database_path)
-    damage(database_path, statement.format(side=side))
+    damages = SQLITE_DAMAGE if database.engine == "sqlite" else POSTGRES_DAMAGE
+    if what not in damages:
+        pytest.skip(f"not on {database.engine}")
+    statement = damages[what]
+    before = dump(database)
+    damage(database, statement.format(side=side))
     found = wrong(await filled.check())
     assert any(name.startswith(side) for name in found), found
     remedies = {finding.remedy for finding in (await filled.check()).findings if not finding.ok}
     assert remedies == {"run `mcp-optimizer db reindex`"}
     await filled.reindex()
     await assert_sound(filled)
-    assert dump(database_path) == before, "made again from the core tables, row by row"
+    assert dump(database) == before, "made again from the core tables, row by row"
 
 
-async def test_a_lost_index_can_be_made_again(filled: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_a_lost_index_can_be_made_again(filled: DataService, database: Place) -> None:
+    before = dump(database)
     for table in all_tables():
-        damage(database_path, f"DELETE FROM {table}")
+        damage(database, f"DELETE FROM {table}")
     assert len(wrong(await filled.check())) == 6
-    indexed = await filled.reindex()
+    indexed = (await filled.reindex()).indexed
     assert indexed == 2 + 3 + 2 + 4, "servers and tools of the catalog, then of the autonomous workloads and all tools"
     await assert_sound(filled)
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
-async def test_reindexing_a_sound_store_changes_nothing(filled: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_reindexing_a_sound_store_changes_nothing(filled: DataService, database: Place) -> None:
+    before = dump(database)
     await filled.reindex()
-    assert dump(database_path) == before
+    assert dump(database) == before
 
 
 NAN = np.full(16, np.nan, dtype="<f4").tobytes()
@@ -98,28 +117,28 @@ INFINITE = np.full(16, np.inf, dtype="<f4").tobytes()
     ],
 )
 async def test_an_embedding_that_is_none_is_found(
-    filled: DataService, database_path: Path, side: str, statement: str, bad: bytes
+    filled: DataService, database: Place, side: str, statement: str, bad: bytes
 ) -> None:
-    damage(database_path, statement, bad)
+    damage(database, statement, bad)
     assert f"{side} embeddings" in wrong(await filled.check())
 
 
-async def test_a_row_that_points_nowhere_is_found(filled: DataService, database_path: Path) -> None:
-    from tests.support.database import raw_connection
-
-    with raw_connection(database_path) as connection:
-        connection.execute("PRAGMA foreign_keys=OFF")
+async def test_a_row_that_points_nowhere_is_found(filled: DataService, database: Place) -> None:
+    unguarded = {"sqlite": "PRAGMA foreign_keys=OFF", "postgresql": "SET session_replication_role = replica"}
+    with database.connection() as connection:
+        connection.execute(unguarded[database.engine])
         connection.execute("UPDATE tools_registry SET server_id = 'nowhere' WHERE name = 'pong'")
     assert "foreign keys" in wrong(await filled.check())
 
 
-async def test_a_context_name_that_is_not_the_entry_s_is_found(filled: DataService, database_path: Path) -> None:
-    damage(database_path, "UPDATE mcpservers_registry SET name = 'alpha-two' WHERE name = 'alpha'")
+async def test_a_context_name_that_is_not_the_entry_s_is_found(filled: DataService, database: Place) -> None:
+    damage(database, "UPDATE mcpservers_registry SET name = 'alpha-two' WHERE name = 'alpha'")
     assert "relations" in wrong(await filled.check())
 
 
-async def test_checking_changes_nothing(filled: DataService, database_path: Path) -> None:
-    before = dump(database_path)
+async def test_checking_changes_nothing(filled: DataService, database: Place) -> None:
+    before = dump(database)
     await filled.check()
-    assert dump(database_path) == before
-    assert rows(database_path, "PRAGMA integrity_check") == [("ok",)]
+    assert dump(database) == before
+    if database.engine == "sqlite":
+        assert rows(database, "PRAGMA integrity_check") == [("ok",)]

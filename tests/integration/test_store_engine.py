@@ -5,9 +5,10 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
@@ -22,17 +23,11 @@ from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, workload
 from tests.support.database import damage, dump, sizes, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place, SqlitePlace
 from tests.support.services import assert_sound, ingest
 
 ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n")
 
-HOLD_LOCK = """
-    import sqlite3, sys
-    connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 INGEST = """
     import asyncio, sys
@@ -43,7 +38,7 @@ INGEST = """
     from tests.support.services import ingest
 
     async def main():
-        settings = Settings(db_url=f"sqlite:///{sys.argv[1]}")
+        settings = Settings(db_url=sys.argv[1])
         async with DataService(settings, embedder=FakeEmbedder()) as service:
             await ingest(service, catalog(entry("from-elsewhere", "example.org/elsewhere:1", ["ping"])))
 
@@ -52,10 +47,10 @@ INGEST = """
 
 
 @asynccontextmanager
-async def program(source: str, path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def program(source: str, place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
     """A Python program in another process, ended with the block if it has not ended by itself."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", textwrap.dedent(source), str(path),
+        sys.executable, "-c", textwrap.dedent(source), place.url,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
@@ -70,12 +65,11 @@ async def program(source: str, path: Path) -> AsyncIterator[asyncio.subprocess.P
             await process.wait()
 
 
-@asynccontextmanager
-async def lock_held_elsewhere(path: Path) -> AsyncIterator[None]:
-    """Another process holds the write lock."""
-    async with program(HOLD_LOCK, path) as process:
-        assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"held\n"
+@contextmanager
+def lock_held_elsewhere(place: Place) -> Iterator[None]:
+    """Somebody who is not this program holds the write lock."""
+    with place.connection() as connection:
+        connection.execute(place.take_lock)
         yield
 
 
@@ -86,50 +80,50 @@ def impatient(settings: Settings) -> Settings:
 
 
 async def test_another_writer_is_a_readable_error(
-    open_service: OpenService, impatient: Settings, database_path: Path
+    open_service: OpenService, impatient: Settings, database: Place
 ) -> None:
     service = await open_service(impatient)
     await ingest(service, catalog(entry("alpha", "example.org/alpha:1", ["ping"])))
-    before = dump(database_path)
-    async with lock_held_elsewhere(database_path):
+    before = dump(database)
+    with lock_held_elsewhere(database):
         with pytest.raises(StoreBusyError) as caught:
             await ingest(service, catalog(entry("beta", "example.org/beta:1", ["pong"])))
         assert [view.name for view in await service.registry_servers()] == ["alpha"], "readers are not kept waiting"
     assert "another program holds the lock" in caught.value.message
-    assert str(database_path) in caught.value.message
+    assert database.label in caught.value.message
     assert caught.value.remedy
-    assert dump(database_path) == before
+    assert dump(database) == before
     await ingest(service, catalog(entry("beta", "example.org/beta:1", ["pong"])))
     assert [view.name for view in await service.registry_servers()] == ["beta"]
 
 
-async def test_opening_needs_no_lock(open_service: OpenService, settings: Settings, database_path: Path) -> None:
+async def test_opening_needs_no_lock(open_service: OpenService, settings: Settings, database: Place) -> None:
     await open_service()
-    async with lock_held_elsewhere(database_path):
+    with lock_held_elsewhere(database):
         second = await open_service(settings.model_copy(update={"busy_timeout": 0.1}), check=False)
         assert await second.registry_servers() == []
 
 
 async def test_a_writer_cancelled_while_it_waits_leaves_no_lock(
-    open_service: OpenService, settings: Settings, database_path: Path
+    open_service: OpenService, settings: Settings, database: Place
 ) -> None:
     service = await open_service(settings.model_copy(update={"busy_timeout": 1.0}))
-    async with lock_held_elsewhere(database_path):
+    with lock_held_elsewhere(database):
         waiting = asyncio.create_task(service.reindex())
         await asyncio.sleep(0.2)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-    damage(database_path, "CREATE TABLE free_again (a)")
-    damage(database_path, "DROP TABLE free_again")
+    damage(database, "CREATE TABLE free_again (a TEXT)")
+    damage(database, "DROP TABLE free_again")
     await service.reindex()
 
 
-async def test_s4_another_process_s_changes_are_seen(service: DataService, database_path: Path) -> None:
+async def test_s4_another_process_s_changes_are_seen(service: DataService, database: Place) -> None:
     seen = aiter(service.watch(interval=0.05))
     waiting = asyncio.ensure_future(anext(seen))
     await asyncio.sleep(0.2)
-    async with program(INGEST, database_path) as process:
+    async with program(INGEST, database) as process:
         changes = await asyncio.wait_for(waiting, 60)
         noticed = time.monotonic()
         await process.wait()
@@ -167,13 +161,13 @@ async def test_watching_misses_nothing_in_a_flood(service: DataService, monkeypa
     await seen.aclose()
 
 
-async def test_a_read_transaction_sees_one_state(service: DataService, database_path: Path) -> None:
+async def test_a_read_transaction_sees_one_state(service: DataService, database: Place) -> None:
     count = text("SELECT COUNT(*) FROM mcpservers_registry")
     async with service.store.database.reading() as connection:
         assert (await connection.execute(count)).scalar_one() == 0
         await ingest(service, catalog(entry("alpha", "example.org/alpha:1")))
         assert (await connection.execute(count)).scalar_one() == 0
-    assert sizes(database_path, "mcpservers_registry") == {"mcpservers_registry": 1}
+    assert sizes(database, "mcpservers_registry") == {"mcpservers_registry": 1}
 
 
 async def test_a_read_transaction_can_t_write(service: DataService) -> None:
@@ -183,10 +177,10 @@ async def test_a_read_transaction_can_t_write(service: DataService) -> None:
 
 
 async def test_cancelling_a_read_ends_its_query(service: DataService) -> None:
-    database = service.store.database
+    store = service.store.database
 
     async def endless() -> None:
-        async with database.reading() as connection:
+        async with store.reading() as connection:
             await connection.execute(ENDLESS)
 
     for _ in range(6):  # more often than there are connections: each is whole again
@@ -212,7 +206,7 @@ async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypa
         return []
 
     with monkeypatch.context() as patch:
-        patch.setattr(hybrid, "matching_tools", endless)
+        patch.setattr(hybrid, "index_of", lambda _: SimpleNamespace(matching_tools=endless))
         running = asyncio.create_task(service.search(SearchQuery(text="ping")))
         await asyncio.wait_for(reached.wait(), 10)
         await asyncio.sleep(0.05)
@@ -261,6 +255,7 @@ async def test_a_file_that_is_no_database_is_refused_as_it_is(
     assert database_path.read_bytes() == content
 
 
+@pytest.mark.sqlite
 async def test_a_directory_that_can_t_be_written_is_a_readable_error(settings: Settings, tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
@@ -270,22 +265,25 @@ async def test_a_directory_that_can_t_be_written_is_a_readable_error(settings: S
 
 
 async def test_a_store_that_is_not_open_says_so(settings: Settings) -> None:
-    database = Database(settings.database_url())
+    closed = Database(settings.database_url())
     with pytest.raises(StoreError, match="not open"):
-        async with database.reading():
+        async with closed.reading():
             pass
 
 
-async def test_two_services_make_one_database_at_once(open_service: OpenService, database_path: Path) -> None:
+async def test_two_services_make_one_database_at_once(open_service: OpenService, database: Place) -> None:
     await asyncio.gather(*(open_service(fresh=True) for _ in range(4)))
-    assert value(database_path, "SELECT COUNT(*) FROM embedding_model") == 1
+    assert value(database, "SELECT COUNT(*) FROM embedding_model") == 1
 
 
-async def test_who_holds_the_lock_is_said(service: DataService, settings: Settings, open_service: OpenService) -> None:
+async def test_who_holds_the_lock_is_said(
+    service: DataService, settings: Settings, open_service: OpenService, database: Place
+) -> None:
     """A process that waits in vain learns which one it waited for."""
     impatient = await open_service(settings.model_copy(update={"busy_timeout": 0.1}))
     async with service.store.database.writing():
-        with pytest.raises(StoreBusyError, match=rf"process {os.getpid()}, which has been writing for \d+ s,"):
+        with pytest.raises(StoreBusyError, match=rf"process {os.getpid()}( at .+)?, which has been writing for \d+ s,"):
             await impatient.reindex()
     await impatient.reindex()
-    assert not list(service.store.database.path.parent.glob("*-writer"))
+    if isinstance(database, SqlitePlace):
+        assert not list(database.path.parent.glob("*-writer"))

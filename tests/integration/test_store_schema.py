@@ -4,16 +4,18 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.db.search_tables import all_tables
 from mcp_optimizer.db.sqlite_driver import sqlite_module
-from mcp_optimizer.db.sqlite_search import all_tables
 from mcp_optimizer.errors import StoreError
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, workload
-from tests.support.database import CORE, raw_connection, rows, sizes
+from tests.support.database import CORE, raw_connection, sizes, tables
+from tests.support.places import Place
 from tests.support.services import ingest
 
 AT = "2026-01-02T03:04:05Z"
@@ -23,7 +25,7 @@ def registry_row(**columns: Any) -> dict[str, Any]:
     """A good row of a container entry, but for what is said otherwise."""
     return {
         "id": "r1", "name": "alpha", "url": None, "package": "example.org/alpha:1", "identity": "example.org/alpha:1",
-        "remote": 0, "created_at": AT, "updated_at": AT,
+        "remote": False, "created_at": AT, "updated_at": AT,
     } | columns  # fmt: skip
 
 
@@ -31,7 +33,7 @@ def workload_row(**columns: Any) -> dict[str, Any]:
     """A good row of an autonomous container workload, but for what is said otherwise."""
     return {
         "id": "w1", "name": "alpha-1", "url": None, "package": "example.org/alpha:1", "identity": "example.org/alpha:1",
-        "remote": 0, "status": "running", "registry_server_id": None, "registry_server_name": None,
+        "remote": False, "status": "running", "registry_server_id": None, "registry_server_name": None,
         "description": "its own", "created_at": AT, "updated_at": AT,
     } | columns  # fmt: skip
 
@@ -41,20 +43,23 @@ def tool_row(**columns: Any) -> dict[str, Any]:
     return {"id": "t1", "server_id": "r1", "name": "ping", "created_at": AT, "updated_at": AT} | columns
 
 
-def insert(path: Path, table: str, *given: dict[str, Any]) -> None:
-    with raw_connection(path) as connection:
+REFUSED = (sqlite_module().IntegrityError, psycopg.IntegrityError)
+
+
+def insert(place: Place, table: str, *given: dict[str, Any]) -> None:
+    with raw_connection(place) as connection:
         for row in given:
             names = ", ".join(f'"{name}"' for name in row)
             values = ", ".join("?" for _ in row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", tuple(row.values()))
 
 
-def refused(path: Path, table: str, *given: dict[str, Any]) -> None:
-    with pytest.raises(sqlite_module().IntegrityError):
-        insert(path, table, *given)
+def refused(place: Place, table: str, *given: dict[str, Any]) -> None:
+    with pytest.raises(REFUSED):
+        insert(place, table, *given)
 
 
-REMOTE = {"remote": 1, "url": "https://a.example/mcp", "package": None, "identity": "https://a.example/mcp"}
+REMOTE = {"remote": True, "url": "https://a.example/mcp", "package": None, "identity": "https://a.example/mcp"}
 LINKED = {"registry_server_id": "r1", "registry_server_name": "alpha", "description": None}
 
 
@@ -69,31 +74,31 @@ LINKED = {"registry_server_id": "r1", "registry_server_name": "alpha", "descript
         {"package": None},
         REMOTE | {"package": "example.org/alpha:1"},
         REMOTE | {"url": None},
-        {"remote": 1},
-        {"remote": 0, "url": "https://a.example/mcp", "package": None},
+        {"remote": True},
+        {"remote": False, "url": "https://a.example/mcp", "package": None},
     ],
 )
 async def test_s2_exactly_one_of_url_and_package_by_kind(
-    service: DataService, database_path: Path, table: str, row: Any, bad: dict[str, Any]
+    service: DataService, database: Place, table: str, row: Any, bad: dict[str, Any]
 ) -> None:
-    refused(database_path, table, row(**bad))
+    refused(database, table, row(**bad))
 
 
-async def test_s2_an_identity_is_unique_per_kind(open_service: OpenService, database_path: Path) -> None:
+async def test_s2_an_identity_is_unique_per_kind(open_service: OpenService, database: Place) -> None:
     await open_service(check=False)
-    insert(database_path, "mcpservers_registry", registry_row())
-    refused(database_path, "mcpservers_registry", registry_row(id="r2", name="other"))
+    insert(database, "mcpservers_registry", registry_row())
+    refused(database, "mcpservers_registry", registry_row(id="r2", name="other"))
     twin = REMOTE | {"id": "r3", "identity": "example.org/alpha:1"}
-    insert(database_path, "mcpservers_registry", registry_row(**twin))
+    insert(database, "mcpservers_registry", registry_row(**twin))
 
 
-async def test_s2_names_are_unique_where_they_identify(open_service: OpenService, database_path: Path) -> None:
+async def test_s2_names_are_unique_where_they_identify(open_service: OpenService, database: Place) -> None:
     await open_service(check=False)
-    insert(database_path, "mcpservers_registry", registry_row(), registry_row(id="r2", identity="example.org/alpha:2"))
-    insert(database_path, "mcpservers_workload", workload_row())
-    refused(database_path, "mcpservers_workload", workload_row(id="w2"))
-    insert(database_path, "tools_registry", tool_row(), tool_row(id="t2", server_id="r2"))
-    refused(database_path, "tools_registry", tool_row(id="t3"))
+    insert(database, "mcpservers_registry", registry_row(), registry_row(id="r2", identity="example.org/alpha:2"))
+    insert(database, "mcpservers_workload", workload_row())
+    refused(database, "mcpservers_workload", workload_row(id="w2"))
+    insert(database, "tools_registry", tool_row(), tool_row(id="t2", server_id="r2"))
+    refused(database, "tools_registry", tool_row(id="t3"))
 
 
 @pytest.mark.parametrize(
@@ -108,46 +113,46 @@ async def test_s2_names_are_unique_where_they_identify(open_service: OpenService
         LINKED | {"registry_server_id": "nowhere"},
     ],
 )
-async def test_s2_a_relation_is_whole(open_service: OpenService, database_path: Path, bad: dict[str, Any]) -> None:
+async def test_s2_a_relation_is_whole(open_service: OpenService, database: Place, bad: dict[str, Any]) -> None:
     await open_service(check=False)
-    insert(database_path, "mcpservers_registry", registry_row())
-    refused(database_path, "mcpservers_workload", workload_row(**bad))
-    insert(database_path, "mcpservers_workload", workload_row(**LINKED))
+    insert(database, "mcpservers_registry", registry_row())
+    refused(database, "mcpservers_workload", workload_row(**bad))
+    insert(database, "mcpservers_workload", workload_row(**LINKED))
 
 
-async def test_s1_a_tool_belongs_to_a_server_and_goes_with_it(open_service: OpenService, database_path: Path) -> None:
+async def test_s1_a_tool_belongs_to_a_server_and_goes_with_it(open_service: OpenService, database: Place) -> None:
     await open_service(check=False)
-    refused(database_path, "tools_registry", tool_row())
-    insert(database_path, "mcpservers_registry", registry_row())
-    insert(database_path, "tools_registry", tool_row())
-    with raw_connection(database_path) as connection:
+    refused(database, "tools_registry", tool_row())
+    insert(database, "mcpservers_registry", registry_row())
+    insert(database, "tools_registry", tool_row())
+    with raw_connection(database) as connection:
         connection.execute("DELETE FROM mcpservers_registry")
-    assert sizes(database_path, "tools_registry") == {"tools_registry": 0}
+    assert sizes(database, "tools_registry") == {"tools_registry": 0}
 
 
-async def test_l4_the_schema_lets_no_link_dangle(open_service: OpenService, database_path: Path) -> None:
+async def test_l4_the_schema_lets_no_link_dangle(open_service: OpenService, database: Place) -> None:
     """A linked workload must get its own description first: deleting past the program is refused."""
     await open_service(check=False)
-    insert(database_path, "mcpservers_registry", registry_row())
-    insert(database_path, "mcpservers_workload", workload_row(**LINKED))
-    with pytest.raises(sqlite_module().IntegrityError), raw_connection(database_path) as connection:
+    insert(database, "mcpservers_registry", registry_row())
+    insert(database, "mcpservers_workload", workload_row(**LINKED))
+    with pytest.raises(REFUSED), raw_connection(database) as connection:
         connection.execute("DELETE FROM mcpservers_registry")
 
 
-async def test_s1_s3_four_core_and_six_search_tables(service: DataService, database_path: Path) -> None:
-    found = {name for (name,) in rows(database_path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+async def test_s1_s3_four_core_and_six_search_tables(service: DataService, database: Place) -> None:
+    found = tables(database)
     assert set(CORE) <= found
     assert set(all_tables()) <= found
     assert len(all_tables()) == 6
 
 
-async def test_s3_deleting_leaves_nothing_in_the_search_tables(service: DataService, database_path: Path) -> None:
+async def test_s3_deleting_leaves_nothing_in_the_search_tables(service: DataService, database: Place) -> None:
     entries = catalog(entry("alpha", "example.org/alpha:1", ["ping"]), entry("beta", "https://b.example/mcp", ["pong"]))
     await ingest(service, entries, listing(workload("one", "example.org/alpha:1"), workload("two", "example.org/two")))
-    assert all(sizes(database_path, *all_tables()).values())
+    assert all(sizes(database, *all_tables()).values())
     await service.delete_registry_servers(["alpha", "beta"])
     await service.delete_workloads(["one", "two"])
-    assert sizes(database_path, *all_tables(), *CORE) == dict.fromkeys((*all_tables(), *CORE), 0)
+    assert sizes(database, *all_tables(), *CORE) == dict.fromkeys((*all_tables(), *CORE), 0)
 
 
 async def test_the_file_is_the_users_alone(open_service: OpenService, database_path: Path) -> None:
@@ -163,6 +168,7 @@ async def test_the_file_is_the_users_alone(open_service: OpenService, database_p
 @pytest.mark.parametrize(
     "url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "no url", "sqlite:////dev/null/x"]
 )
+@pytest.mark.sqlite
 async def test_a_url_that_is_no_file_is_a_readable_error(settings: Settings, url: str) -> None:
     with pytest.raises(StoreError) as caught:
         async with DataService(settings.model_copy(update={"db_url": url})):

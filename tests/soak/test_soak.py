@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import OpenService
 from tests.support.hostile_trials import try_out
+from tests.support.places import Place
 from tests.support.relationship_machine import RelationshipMachine, laboratory
 from tests.support.victims import kill_many
 
@@ -30,7 +31,7 @@ def tell(what: str, counts: Mapping[str, int]) -> None:
         print(f"  {count:>8}  {name}")
 
 
-def test_relations(tmp_path: Path, empty_database: Path) -> None:
+def test_relations(database: Place, empty_database: Place) -> None:
     long = settings(
         max_examples=SEQUENCES,
         stateful_step_count=8,
@@ -39,18 +40,18 @@ def test_relations(tmp_path: Path, empty_database: Path) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    with laboratory(tmp_path, empty_database) as lab:
+    with laboratory(database, empty_database) as lab:
         try:
             run_state_machine_as_test(seed(SEED)(lambda: RelationshipMachine(lab)), settings=long)
         finally:
             tell(f"{SEQUENCES} sequences", lab.counts)
 
 
-async def test_kills(open_service: OpenService, database_path: Path) -> None:
+async def test_kills(open_service: OpenService, database: Place) -> None:
     service = await open_service()
-    tell("kills", await kill_many(service, database_path, kills=KILLS, longest=0.2, seed=SEED))
+    tell("kills", await kill_many(service, database, kills=KILLS, longest=0.2, seed=SEED))
 
 
-async def test_hostile_documents(open_service: OpenService, tmp_path: Path) -> None:
+async def test_hostile_documents(open_service: OpenService, database: Place, tmp_path: Path) -> None:
     service = await open_service()
-    tell("documents", await try_out(service, tmp_path, count=DOCUMENTS, seed=SEED, every=50))
+    tell("documents", await try_out(service, database, tmp_path, count=DOCUMENTS, seed=SEED, every=50))

@@ -93,7 +93,7 @@ ROLES: Final[dict[str, Callable[[DataService, float], Awaitable[None]]]] = {
 
 async def main(role: str, database: str, seconds: float) -> None:
     """Play a role."""
-    settings = Settings(db_url=f"sqlite:///{database}")
+    settings = Settings(db_url=database)
     async with DataService(settings, embedder=FakeEmbedder(delay=0.001), read_only=role == "look") as service:
         print("ready", flush=True)
         sys.stdin.readline()

@@ -1,14 +1,11 @@
-"""Looking into a database file, and damaging it, past the program."""
+"""Looking into a database, and damaging it, past the program."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlite_vec
-
-from mcp_optimizer.db.sqlite_driver import sqlite_module
-from mcp_optimizer.db.sqlite_search import all_tables
+from mcp_optimizer.db.search_index import Side
+from mcp_optimizer.db.search_tables import all_tables, server_table, text_table, vector_table
+from tests.support.places import Place, SqlitePlace
 
 CORE = ("mcpservers_registry", "mcpservers_workload", "tools_registry", "tools_workload")
 SUPPORT = ("registry_duplicates", "registry_resolutions", "ingestion_problems", "embedding_model", "embedding_cache")
@@ -16,49 +13,66 @@ SUPPORT = ("registry_duplicates", "registry_resolutions", "ingestion_problems", 
 type Dump = dict[str, list[tuple[Any, ...]]]
 
 
-@contextmanager
-def raw_connection(path: Path) -> Iterator[Any]:
-    """A connection as any program would make it, sqlite-vec loaded; each statement commits by itself."""
-    connection = sqlite_module().connect(str(path), isolation_level=None, timeout=5)
-    try:
-        connection.enable_load_extension(True)
-        sqlite_vec.load(connection)
-        connection.enable_load_extension(False)
-        connection.execute("PRAGMA foreign_keys=ON")
-        yield connection
-    finally:
-        connection.close()
+def raw_connection(place: Place | Path) -> Any:
+    """A connection as any program would make it; each statement commits by itself."""
+    return (SqlitePlace(place) if isinstance(place, Path) else place).connection()
 
 
-def rows(path: Path, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+def rows(place: Place | Path, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """What a query gives."""
-    with raw_connection(path) as connection:
+    with raw_connection(place) as connection:
         return connection.execute(query, parameters).fetchall()
 
 
-def value(path: Path, query: str, *parameters: Any) -> Any:
+def value(place: Place | Path, query: str, *parameters: Any) -> Any:
     """The one value a query gives."""
-    ((found,),) = rows(path, query, *parameters)
+    ((found,),) = rows(place, query, *parameters)
     return found
 
 
-def damage(path: Path, statement: str, *parameters: Any) -> None:
-    """Change the file behind the program's back."""
-    with raw_connection(path) as connection:
+def damage(place: Place | Path, statement: str, *parameters: Any) -> None:
+    """Change the database behind the program's back."""
+    with raw_connection(place) as connection:
         connection.execute(statement, parameters)
 
 
-def dump(path: Path) -> Dump:
+def dump(place: Place | Path) -> Dump:
     """Everything stored but the log of runs: core, search and support tables, and the changes that are no runs."""
     queries = {table: f"SELECT * FROM {table}" for table in (*CORE, *SUPPORT)}
-    for table in all_tables():
-        key, columns = ("rowid", "*") if table.endswith("fts") else ("key", "id, embedding")
-        queries[table] = f"SELECT {key}, {columns} FROM {table}"
+    queries |= {table: f"SELECT * FROM {table}" for table in all_tables()}
+    if isinstance(place, Path | SqlitePlace):  # hidden columns are not in the star
+        queries |= {text_table(side): f"SELECT rowid, * FROM {text_table(side)}" for side in Side}
+        for side in Side:
+            for table in (server_table(side), vector_table(side)):
+                queries[table] = f"SELECT key, id, embedding FROM {table}"
     queries["change_log"] = "SELECT * FROM change_log WHERE entity <> 'run'"
-    with raw_connection(path) as connection:
+    with raw_connection(place) as connection:
         return {table: sorted(connection.execute(query).fetchall(), key=repr) for table, query in queries.items()}
 
 
-def sizes(path: Path, *tables: str) -> dict[str, int]:
+def sizes(place: Place | Path, *tables: str) -> dict[str, int]:
     """Number of rows of each table."""
-    return {table: value(path, f"SELECT COUNT(*) FROM {table}") for table in tables}
+    return {table: value(place, f"SELECT COUNT(*) FROM {table}") for table in tables}
+
+
+def tables(place: Place | Path) -> set[str]:
+    """The names of all tables."""
+    if isinstance(place, Path | SqlitePlace):
+        return {name for (name,) in rows(place, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {name for (name,) in rows(place, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def schema(place: Place | Path) -> list[tuple[Any, ...]]:
+    """Every statement that made the database, or what they made."""
+    if isinstance(place, Path | SqlitePlace):
+        return rows(place, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+    return [row for query in _POSTGRES_SCHEMA for row in rows(place, query)]
+
+
+_POSTGRES_SCHEMA = (
+    "SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name "
+    "FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
+    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE connamespace = 'public'::regnamespace ORDER BY conname",
+)

@@ -87,13 +87,13 @@ def _damaged(document: Any, chance: random.Random) -> Any:
     """With one value, or one key, replaced."""
     places = list(_places(document))
     if not places:
-        return chance.choice(HOSTILE)
+        return _hostile(chance)
     holder, key = chance.choice(places)
     damage = chance.randrange(12)
     if damage == 0:
         holder[key] = _deep(chance.choice((70, 500, 3000)), chance)
     elif damage == 1:
-        holder[key] = MEGABYTE if chance.random() < 0.2 else chance.choice(HOSTILE)
+        holder[key] = MEGABYTE if chance.random() < 0.2 else _hostile(chance)
     elif damage == 2 and isinstance(holder, dict):
         holder[str(chance.choice(HOSTILE))[:200]] = holder.pop(key)
     elif damage == 3 and isinstance(holder, dict):
@@ -106,8 +106,13 @@ def _damaged(document: Any, chance: random.Random) -> Any:
         other, there = chance.choice(places)
         holder[key] = copy.deepcopy(other[there]) if len(json.dumps(other[there])) < 5000 else 7
     else:
-        holder[key] = chance.choice(HOSTILE)
+        holder[key] = _hostile(chance)
     return document
+
+
+def _hostile(chance: random.Random) -> Any:
+    """One of the hostile values, a copy of its own: later damage must not change what other documents get."""
+    return copy.deepcopy(chance.choice(HOSTILE))
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:

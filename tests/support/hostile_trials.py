@@ -13,6 +13,7 @@ from mcp_optimizer.sources.registry_documents import parse_catalog
 from mcp_optimizer.sources.snapshots import is_snapshot, parse_snapshot
 from tests.support.database import dump
 from tests.support.hostile import documents, sound_snapshot
+from tests.support.places import Place
 from tests.support.services import assert_sound
 
 
@@ -44,7 +45,9 @@ def assert_usable(catalog: Catalog | None, listing: WorkloadListing | None) -> N
         assert "secret" not in (item.endpoint or ""), "S7"
 
 
-async def try_out(service: DataService, directory: Path, *, count: int, seed: int, every: int) -> Counter[str]:
+async def try_out(
+    service: DataService, place: Place, directory: Path, *, count: int, seed: int, every: int
+) -> Counter[str]:
     """Read so many hostile documents, ingest one of ``every``; what came of them."""
     sound, file = directory / "sound.json", directory / "hostile.json"
     sound.write_text(json.dumps(sound_snapshot()))
@@ -62,33 +65,33 @@ async def try_out(service: DataService, directory: Path, *, count: int, seed: in
             outcomes["ingested"] += 1
             await service.ingest(IngestPart.ALL, [str(sound)])
             file.write_bytes(data)
-            await _ingested(service, file, found)
+            await _ingested(service, place, file, found)
     return outcomes
 
 
 async def _ingested(
-    service: DataService, file: Path, found: tuple[Catalog | None, WorkloadListing | None] | SourceError
+    service: DataService, place: Place, file: Path, found: tuple[Catalog | None, WorkloadListing | None] | SourceError
 ) -> None:
     """A hostile document on top of a sound one: what it names, and what it can't tell, stays."""
-    path = service.store.database.path
-    before = dump(path)
-    names = {view.name for view in await service.registry_servers()}
+    before = dump(place)
+    rows = {view.id: view.name for view in await service.registry_servers()}
     workloads = {view.name for view in await service.workloads()}
     try:
         (report,) = await service.ingest(IngestPart.ALL, [str(file)])
     except SourceError as error:
         if not isinstance(found, SourceError) and found != (None, None):
             raise AssertionError("what could be read was refused") from error
-        assert dump(path) == before
+        assert dump(place) == before
         return
     assert not isinstance(found, SourceError)
     catalog, listing = found
     await assert_sound(service)
     if catalog is not None:
-        there = {view.name for view in await service.registry_servers()}
-        there |= {name for view in await service.registry_servers() for name in view.duplicates}
+        views = await service.registry_servers()
+        there = {view.name for view in views} | {name for view in views for name in view.duplicates}
         named = {item.name for item in (*catalog.entries, *catalog.skipped)}
-        assert (names if not catalog.complete else names & named) <= there
+        stays = {key for key, name in rows.items() if name in named or not catalog.complete}
+        assert stays <= {view.id for view in views}
         assert {item.name for item in catalog.entries} <= there
     if listing is not None:
         there = {view.name for view in await service.workloads()}

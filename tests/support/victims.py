@@ -22,6 +22,7 @@ from mcp_optimizer.service import DataService
 from tests.support.builders import catalog, entry, listing, workload
 from tests.support.database import dump
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import Place, place_at
 from tests.support.services import assert_sound, ingest
 
 SERVERS = 7
@@ -49,9 +50,9 @@ def world(version: int) -> tuple[Catalog, WorkloadListing]:
     return catalog(*entries), listing(*seen)
 
 
-def digest(path: Path) -> str:
+def digest(place: Place | Path) -> str:
     """Everything stored but the log of runs, and the memory of embeddings, as one short text."""
-    stored = dump(path)
+    stored = dump(place)
     del stored["embedding_cache"]
     return hashlib.sha256(repr(stored).encode()).hexdigest()[:16]
 
@@ -128,16 +129,16 @@ def say(line: str) -> None:
     os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
-async def live(path: Path, seed: int) -> None:
+async def live(place: Place, seed: int) -> None:
     """A victim's life."""
     chance = random.Random(seed)
-    async with DataService(Settings(db_url=f"sqlite:///{path}"), embedder=FakeEmbedder(delay=0.001)) as service:
-        say(f"done {digest(path)}")
+    async with DataService(Settings(db_url=place.url), embedder=FakeEmbedder(delay=0.001)) as service:
+        say(f"done {digest(place)}")
         while True:
             operation = await choose(service, chance)
             say(f"begin {json.dumps(operation)}")
             await do(service, operation)
-            say(f"done {digest(path)}")
+            say(f"done {digest(place)}")
 
 
 class Victims:
@@ -165,10 +166,10 @@ class Victims:
 
 
 @asynccontextmanager
-async def victims(path: Path) -> AsyncGenerator[Victims]:
+async def victims(place: Place) -> AsyncGenerator[Victims]:
     """Victims on a database; none outlives this."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.victims", str(path), start_new_session=True,
+        sys.executable, "-m", "tests.support.victims", place.url, start_new_session=True,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
@@ -179,7 +180,7 @@ async def victims(path: Path) -> AsyncGenerator[Victims]:
         await process.wait()
 
 
-async def kill_many(service: DataService, path: Path, *, kills: int, longest: float, seed: int) -> dict[str, int]:
+async def kill_many(service: DataService, place: Place, *, kills: int, longest: float, seed: int) -> dict[str, int]:
     """Kill victims at random moments: nothing they said was done is lost, and nothing is done by half.
 
     How many were killed in the middle of what.
@@ -187,12 +188,12 @@ async def kill_many(service: DataService, path: Path, *, kills: int, longest: fl
     chance = random.Random(seed)
     midway: dict[str, int] = {}
     acknowledged = 0
-    async with victims(path) as loose:
+    async with victims(place) as loose:
         for number in range(kills):
             said = await loose.kill_one_after(seed * 1_000_000 + number, chance.uniform(0, longest))
             done = [line.split(" ", 1)[1] for line in said if line.startswith("done ")]
             acknowledged += len(done) - 1
-            now = digest(path)
+            now = digest(place)
             await assert_sound(service)
             if said[-1].startswith("begin "):
                 operation = Operation(*json.loads(said[-1].removeprefix("begin ")))
@@ -212,7 +213,7 @@ def main() -> None:
         victim = os.fork()
         if victim == 0:
             say(str(os.getpid()))
-            asyncio.run(live(Path(sys.argv[1]), int(line)))
+            asyncio.run(live(place_at(sys.argv[1]), int(line)))
             os._exit(0)
         say(f"ended by {os.WTERMSIG(os.waitpid(victim, 0)[1])}")
 

@@ -83,7 +83,7 @@ def test_the_outline_builds_nothing_for_what_is_closed() -> None:
 
 def test_an_explanation_marks_differences_under_the_text() -> None:
     view = next(view for view in sample.workloads() if view.name == "github-prod")
-    lines = explanation_document(sample.explanation(view), 76).plain.splitlines()
+    lines = [line.plain for line in explanation_document(sample.explanation(view), 76)]
     place = next(number for number, line in enumerate(lines) if line.startswith("  runs"))
     marked = [a for a, b in zip(lines[place], lines[place + 1], strict=False) if b == "^"]
     assert "".join(marked) == "71"

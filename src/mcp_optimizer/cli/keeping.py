@@ -1,14 +1,15 @@
 """``db`` and ``doctor``: keeping the database sound, and finding out what is wrong."""
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from mcp_optimizer.cli.output import emit, json_option
 from mcp_optimizer.cli.program import DONE, FAILED, Program
+from mcp_optimizer.cli.upgrading import backup, embedding_progress, quarantine, upgrade
 from mcp_optimizer.domain.reports import CheckReport
+from mcp_optimizer.domain.upgrade_report import ReindexReport
 from mcp_optimizer.text import one_line
 
 if TYPE_CHECKING:
@@ -17,24 +18,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """The database: upgrade, check, reindex, reembed."""
+    """The database: upgrade, back up, check, reindex, reembed."""
 
 
-@db.command("upgrade")
-@json_option
-@click.pass_obj
-def upgrade(program: Program, *, as_json: bool) -> None:
-    """Bring the database to the program's revision. Every command does so by itself; this one says what it did."""
-    from mcp_optimizer.service import DataService
-
-    async def work() -> list[str]:
-        service = DataService(program.settings)
-        done = await service.open()
-        await service.close()
-        return done
-
-    done = asyncio.run(work())
-    emit({"done": done}, as_json=as_json, text=lambda: "\n".join(done) or "already up to date")
+for command in (upgrade, backup, quarantine):
+    db.add_command(command)
 
 
 @db.command("check")
@@ -51,13 +39,14 @@ def check(program: Program, *, as_json: bool) -> int:
 @json_option
 @click.pass_obj
 def reindex(program: Program, *, as_json: bool) -> None:
-    """Make the search tables anew from the core tables. Embeds nothing."""
+    """Make the search tables anew from the core tables. Only embeddings that are damaged are made anew, too."""
 
-    async def work(service: "DataService") -> int:
-        return await service.reindex()
+    async def work(service: "DataService") -> ReindexReport:
+        return await service.reindex(embedding_progress())
 
-    indexed = program.run(work)
-    emit({"indexed": indexed}, as_json=as_json, text=lambda: f"{indexed} rows indexed")
+    report = program.run(work)
+    damaged = f"; {report.damaged} damaged embeddings made anew" if report.damaged else ""
+    emit(report, as_json=as_json, text=lambda: f"{report.indexed} rows indexed{damaged}")
 
 
 @db.command("reembed")
@@ -70,15 +59,8 @@ def reembed(program: Program, *, as_json: bool) -> None:
     """
     from mcp_optimizer.service import DataService
 
-    shown = sys.stderr.isatty()
-
-    def progress(done: int, total: int) -> None:
-        if shown or done == total:
-            click.echo(f"{done} of {total} texts embedded", err=True, nl=not shown)
-            click.echo("\r" if shown else "", err=True, nl=False)
-
     async def work() -> int:
-        return await DataService(program.settings).reembed(progress)
+        return await DataService(program.settings).reembed(embedding_progress())
 
     embedded = asyncio.run(work())
     model = program.settings.embedding_model_name

@@ -1,48 +1,70 @@
-"""The database: one writer, several readers, each transaction short (S6)."""
+"""The database: one writer, several readers, each transaction short (S6). The same on every engine."""
 
-import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from mcp_optimizer.db import sqlite_driver
-from mcp_optimizer.db.writer_note import WriterNote
+from mcp_optimizer.db.sqlite_engine import SqliteEngine
 from mcp_optimizer.errors import StoreBusyError, StoreError
 from mcp_optimizer.text import public_url
 
+POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_GIVE = "give sqlite:///PATH, or postgresql://USER@HOST/DATABASE"
+
+
+class Engine(Protocol):
+    """What is special to one kind of database: how connections are made, locks are held, changes are told."""
+
+    @property
+    def label(self) -> str: ...
+
+    async def prepare(self) -> None: ...
+
+    def writer(self) -> AsyncEngine: ...
+
+    def readers(self) -> AsyncEngine: ...
+
+    def observer(self) -> AsyncEngine: ...
+
+    def held(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]: ...
+
+    def commits(self, interval: float) -> AsyncIterator[None]: ...
+
+    def readable(self, error: DBAPIError) -> StoreError: ...
+
 
 class Database:
-    """An SQLite database. Nothing is opened or made before :meth:`open`."""
+    """A database at ``url``: an SQLite file, or PostgreSQL. Nothing is opened or made before :meth:`open`."""
 
     def __init__(self, url: str, *, busy_timeout: float = 5.0) -> None:
         self.url = url
-        self.path = _path_of(url)
-        self._busy_timeout = busy_timeout
-        self._note = WriterNote(self.path)
+        self.engine = _engine_for(url, busy_timeout)
         self._writer: AsyncEngine | None = None
         self._readers: AsyncEngine | None = None
 
     @property
     def label(self) -> str:
-        """The database in words that may be shown."""
-        return str(self.path)
+        """The database in words that may be shown: no password in them."""
+        return self.engine.label
+
+    @property
+    def path(self) -> Path:
+        """The file of an SQLite database. Raises StoreError for one that is no file."""
+        if isinstance(self.engine, SqliteEngine):
+            return self.engine.path
+        raise StoreError(f"{self.label} is not a file")
 
     async def open(self) -> None:
-        """Make the file where there is none (0600, in a directory 0700 if that is made too), and the engines."""
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise StoreError(
-                f"can't open the database {self.path}: {error.strerror}", remedy="name another with --db"
-            ) from error
-        self._writer = sqlite_driver.make_engine(self.path, busy_timeout=self._busy_timeout, writer=True)
-        self._readers = sqlite_driver.make_engine(self.path, busy_timeout=self._busy_timeout, writer=False)
+        """Make an SQLite file where there is none, look whether a server can serve, and get connections ready."""
+        await self.engine.prepare()
+        self._writer = self.engine.writer()
+        self._readers = self.engine.readers()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -63,9 +85,8 @@ class Database:
 
         Raises StoreBusyError when another process held the lock for longer than we wait.
         """
-        async with self._transaction(self._writer) as connection:
-            with self._note.held():
-                yield connection
+        async with self._transaction(self._writer) as connection, self.engine.held(connection):
+            yield connection
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine | None) -> AsyncGenerator[AsyncConnection]:
@@ -79,48 +100,45 @@ class Database:
                 "this program kept writing to the database for too long", remedy="wait for it to finish and try again"
             ) from error
         except DBAPIError as error:
-            raise self._readable(error) from error
+            raise self.engine.readable(error) from error
 
     @asynccontextmanager
     async def aside(self) -> AsyncGenerator[AsyncConnection]:
         """A new connection of its own, outside the pools and without transactions, that can't change anything."""
-        engine = sqlite_driver.make_engine(self.path, busy_timeout=self._busy_timeout, writer=False, transactions=False)
+        engine = self.engine.observer()
         try:
             async with engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise self._readable(error) from error
+            raise self.engine.readable(error) from error
         finally:
             await engine.dispose()
 
-    async def data_version(self, connection: AsyncConnection) -> int:
-        """A number that changes when another connection has committed. Compare on one connection from :meth:`aside`."""
-        return int((await connection.exec_driver_sql("PRAGMA data_version")).scalar_one())
-
-    def _readable(self, error: DBAPIError) -> StoreError:
-        if sqlite_driver.is_busy(error):
-            return StoreBusyError(
-                f"waited {self._busy_timeout:g} s in vain: {self._note.holder()} holds the lock of {self.path}",
-                remedy="wait for it to finish and try again",
-            )
-        said = str(error.orig)
-        if "not a database" in said or "malformed" in said:
-            remedy = "restore a backup, or move the file away: it is made anew and ingested again"
-            return StoreError(f"{self.path} is not a sound SQLite database", remedy=remedy)
-        if "disk is full" in said:
-            return StoreError(f"no room left to write {self.path}; nothing was changed", remedy="free some space")
-        if "readonly" in said or "unable to open" in said:
-            return StoreError(f"can't write to {self.path}: {said}", remedy="check its permissions")
-        return StoreError(f"the database refused: {said}")
+    async def commits(self, interval: float) -> AsyncGenerator[None]:
+        """Once at first, then whenever somebody may have committed; a second later at most, where ``interval`` (the
+        seconds between looks, on engines that don't tell by themselves) is no longer. Never ends by itself."""
+        try:
+            async for _ in self.engine.commits(interval):
+                yield
+        except DBAPIError as error:
+            raise self.engine.readable(error) from error
 
 
-def _path_of(url: str) -> Path:
+def _engine_for(url: str, busy_timeout: float) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(f"not a database URL: {public_url(url)}", remedy="give sqlite:///PATH") from None
+    except (ArgumentError, ValueError):
+        raise StoreError(f"not a database URL: {public_url(url)}", remedy=_GIVE) from None
+    if parsed.drivername in POSTGRESQL:
+        from mcp_optimizer.db.postgres_engine import PostgresEngine  # noqa: PLC0415 (most programs need no driver)
+
+        return PostgresEngine(parsed, busy_timeout=busy_timeout)
+    return SqliteEngine(_path_of(parsed), busy_timeout=busy_timeout)
+
+
+def _path_of(parsed: URL) -> Path:
     if parsed.get_backend_name() != "sqlite":
-        raise StoreError(f"no support for {parsed.get_backend_name()} databases", remedy="give sqlite:///PATH")
+        raise StoreError(f"no support for {parsed.get_backend_name()} databases", remedy=_GIVE)
     if not parsed.database or parsed.database == ":memory:":
-        raise StoreError("an SQLite database in memory can't be shared", remedy="give sqlite:///PATH")
+        raise StoreError("an SQLite database in memory can't be shared", remedy=_GIVE)
     return Path(parsed.database).expanduser()

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import sqlite_search
 from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.engines import index_of
 from mcp_optimizer.db.rows import (
     identity_columns,
     kind_of,
@@ -15,7 +15,7 @@ from mcp_optimizer.db.rows import (
     to_bytes,
     to_vector,
 )
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Alias, CatalogEntry, Identity, IdentityKey, RegistryServer
 from mcp_optimizer.embeddings import Vector
 
@@ -32,6 +32,11 @@ class RegistryServerOps:
         """Every registry server, by name."""
         rows = await connection.execute(text("SELECT * FROM mcpservers_registry ORDER BY name, identity"))
         return [registry_server_from(row) for row in rows]
+
+    async def any(self, connection: AsyncConnection) -> bool:
+        """Whether there is one at all."""
+        found = await connection.execute(text("SELECT 1 FROM mcpservers_registry LIMIT 1"))
+        return found.first() is not None
 
     async def embedding(self, connection: AsyncConnection, server_id: str) -> Vector | None:
         """A server's embedding."""
@@ -66,7 +71,9 @@ class RegistryServerOps:
     async def remove(self, writing: Writing, servers: Sequence[RegistryServer], *, cause: str) -> None:
         """Delete servers. Their tools and their links must be gone before: the schema refuses otherwise (L4)."""
         if servers:
-            await sqlite_search.remove_servers(writing.connection, Side.REGISTRY, [server.id for server in servers])
+            await index_of(writing.connection).remove_servers(
+                writing.connection, Side.REGISTRY, [server.id for server in servers]
+            )
             await writing.connection.execute(
                 text("DELETE FROM mcpservers_registry WHERE id = :id"), [{"id": server.id} for server in servers]
             )
@@ -77,9 +84,9 @@ class RegistryServerOps:
 
     async def _index(self, writing: Writing, server_id: str, embedding: Vector | None) -> None:
         if embedding is None:
-            await sqlite_search.remove_servers(writing.connection, Side.REGISTRY, [server_id])
+            await index_of(writing.connection).remove_servers(writing.connection, Side.REGISTRY, [server_id])
         else:
-            await sqlite_search.put_servers(writing.connection, Side.REGISTRY, [(server_id, embedding)])
+            await index_of(writing.connection).put_servers(writing.connection, Side.REGISTRY, [(server_id, embedding)])
 
     async def claims(self, connection: AsyncConnection) -> list[CatalogEntry]:
         """The entries that share an identity with others, as the catalog gives them (C4)."""
@@ -126,32 +133,43 @@ class RegistryServerOps:
     async def add_alias(self, writing: Writing, alias: Alias) -> None:
         """Remember what a registry server was until now; known ones get the later date."""
         columns = identity_columns(alias.identity)
-        await writing.connection.execute(
+        row = {
+            "id": alias.registry_server_id,
+            "remote": columns["remote"],
+            "identity": columns["identity"],
+            "name": alias.name,
+            "raw": alias.identity.raw,
+            "until": writing.at,
+        }
+        known = await writing.connection.execute(
             text(
-                "INSERT INTO registry_aliases (registry_server_id, remote, identity, name, raw, until) "
-                "VALUES (:id, :remote, :identity, :name, :raw, :until) "
-                "ON CONFLICT (registry_server_id, remote, identity, name) DO UPDATE SET until = excluded.until"
+                "UPDATE registry_aliases SET until = :until WHERE registry_server_id = :id AND remote = :remote "
+                "AND identity = :identity AND name = :name"
             ),
-            {
-                "id": alias.registry_server_id,
-                "remote": columns["remote"],
-                "identity": columns["identity"],
-                "name": alias.name,
-                "raw": alias.identity.raw,
-                "until": writing.at,
-            },
+            row,
         )
+        if known.rowcount == 0:
+            await writing.connection.execute(
+                text(
+                    "INSERT INTO registry_aliases (registry_server_id, remote, identity, name, raw, until) "
+                    "VALUES (:id, :remote, :identity, :name, :raw, :until)"
+                ),
+                row,
+            )
 
     async def resolve(self, writing: Writing, identity: Identity, name: str) -> None:
         """Store a person's choice among the entries that claim an identity (M3)."""
         columns = identity_columns(identity)
+        choice = {"remote": columns["remote"], "identity": columns["identity"], "name": name, "at": writing.at}
+        await writing.connection.execute(
+            text("DELETE FROM registry_resolutions WHERE remote = :remote AND identity = :identity"), choice
+        )
         await writing.connection.execute(
             text(
                 "INSERT INTO registry_resolutions (remote, identity, name, resolved_at) "
-                "VALUES (:remote, :identity, :name, :at) "
-                "ON CONFLICT (remote, identity) DO UPDATE SET name = excluded.name, resolved_at = excluded.resolved_at"
+                "VALUES (:remote, :identity, :name, :at)"
             ),
-            {"remote": columns["remote"], "identity": columns["identity"], "name": name, "at": writing.at},
+            choice,
         )
         await record(writing, [Logged("registry", "", name, "resolved", "by-hand", identity.raw)])
 

@@ -18,6 +18,8 @@ IN_CHUNK: Final = 500
 """How many values one statement asks for; engines bound how many a statement may have."""
 
 type Parameters = dict[str, Any]
+type Stored = tuple[Any, ...]
+"""A row, for comparing."""
 
 
 def to_json(value: object) -> str:
@@ -52,9 +54,7 @@ def kind_of(remote: object) -> Kind:
 
 
 def _identity(row: Mapping[str, Any]) -> Identity:
-    return Identity.model_construct(
-        kind=kind_of(row["remote"]), canonical=row["identity"], raw=row["url"] or row["package"]
-    )
+    return Identity.trusted(kind=kind_of(row["remote"]), canonical=row["identity"], raw=row["url"] or row["package"])
 
 
 _REGISTRY_FIELDS = (
@@ -73,9 +73,7 @@ def registry_server_from(row: Row[Any]) -> RegistryServer:
     """The registry server of a row."""
     columns = row._mapping
     fields = {field: columns[field] for field in _REGISTRY_FIELDS}
-    return RegistryServer.model_construct(
-        identity=_identity(columns), tags=tuple(json.loads(columns["tags"])), **fields
-    )
+    return RegistryServer.trusted(identity=_identity(columns), tags=tuple(json.loads(columns["tags"])), **fields)
 
 
 def registry_server_columns(server: RegistryServer) -> Parameters:
@@ -88,10 +86,10 @@ def workload_from(row: Row[Any]) -> Workload:
     """The workload of a row."""
     columns = row._mapping
     fields = {field: columns[field] for field in _WORKLOAD_FIELDS}
-    evidence = Evidence.model_construct(
+    evidence = Evidence.trusted(
         recorded_registry_server=columns["recorded_registry_server"], image_label=columns["image_label"]
     )
-    return Workload.model_construct(
+    return Workload.trusted(
         identity=_identity(columns), evidence=evidence, virtual_mcp=bool(columns["virtual_mcp"]), **fields
     )
 
@@ -110,7 +108,7 @@ def workload_columns(workload: Workload) -> Parameters:
 def tool_from(row: Row[Any]) -> StoredTool:
     """The tool of a row, without its embedding."""
     columns = row._mapping
-    return StoredTool.model_construct(
+    return StoredTool.trusted(
         id=columns["id"],
         server_id=columns["server_id"],
         name=columns["name"],

@@ -27,6 +27,7 @@ SAFE_VERSION: Final = (3, 51, 3)
 
 _MODULES: Final = ("pysqlite3", "sqlite3")
 _WRITER_WAIT: Final = 60.0
+_IS_OURS: Final = "SELECT COUNT(*) = 0 OR SUM(name = 'embedding_model') > 0 FROM sqlite_master"
 
 
 @functools.cache
@@ -69,7 +70,7 @@ def _load_extension(connection: Any) -> None:
 def connect(path: Path, busy_timeout: float = 5.0, *, query_only: bool = False) -> Any:
     """A connection with the vector extension loaded and the pragmas set. Runs in the connection's own thread.
 
-    Only a connection that writes sets the journal mode: it stands in the file, which may turn out not to be ours.
+    Only a connection that writes sets the journal mode, and only of a file that is empty or ours, as it stands in it.
     """
     connection = sqlite_module().connect(str(path), isolation_level=None, check_same_thread=False, timeout=busy_timeout)
     try:
@@ -80,9 +81,28 @@ def connect(path: Path, busy_timeout: float = 5.0, *, query_only: bool = False) 
             "foreign_keys=ON",
             f"cache_size={-16384 if query_only else -131072}",
             "temp_store=MEMORY",
-            "query_only=ON" if query_only else "journal_mode=WAL",
+            f"query_only={'ON' if query_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        if not query_only and connection.execute(_IS_OURS).fetchone()[0]:
+            connection.execute("PRAGMA journal_mode=WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(path: Path, busy_timeout: float = 5.0) -> Any:
+    """A bare connection, with the vector extension, that sets nothing in the file, whosever it is, and makes none.
+
+    It may write only so that it can undo what a killed program has left half done.
+    """
+    where = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite_module().connect(
+        where, uri=True, isolation_level=None, check_same_thread=False, timeout=busy_timeout
+    )
+    try:
+        _load_extension(connection)
     except BaseException:
         connection.close()
         raise

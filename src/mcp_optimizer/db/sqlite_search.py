@@ -6,72 +6,31 @@ row's UUID, as both kinds of table want integer keys; the UUID itself stands bes
 
 import json
 from collections.abc import Collection, Sequence
-from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.domain.models import ToolDefinition
-from mcp_optimizer.domain.search_words import pairs
-from mcp_optimizer.domain.tool_text import name_words, parameter_words
+from mcp_optimizer.db.search_index import IndexedTool, Near, Side
+from mcp_optimizer.db.search_tables import (
+    all_tables,
+    server_table,
+    text_table,
+    tool_words,
+    vector_table,
+)
 from mcp_optimizer.embeddings import Vector
 
 _MAX_KNN: Final = 4096
 _WIDER: Final = 8
 
 
-class Side(StrEnum):
-    """Which half of the store: the catalog, or what runs."""
-
-    REGISTRY = "registry"
-    WORKLOAD = "workload"
-
-
-class IndexedTool(NamedTuple):
-    """A tool as the search tables hold it. ``embedding`` is None for one that is not embedded."""
-
-    id: str
-    server_id: str
-    server_name: str
-    tool: ToolDefinition
-    embedding: Vector | None
-
-
-class Near(NamedTuple):
-    """A tool near a vector: its id, its server's, and the cosine distance, 0 to 2."""
-
-    id: str
-    server_id: str
-    distance: float
-
-
 def search_key(identifier: str) -> int:
     """The integer key of a row in the search tables: 63 bits of its random UUID. ``db check`` proves no two collide."""
     number = UUID(identifier).int
     return (number >> 64 ^ number) & (2**63 - 1)
-
-
-def server_table(side: Side) -> str:
-    """The table of server vectors."""
-    return f"{side}_server_vector"
-
-
-def vector_table(side: Side) -> str:
-    """The table of tool vectors."""
-    return f"{side}_tool_vectors"
-
-
-def text_table(side: Side) -> str:
-    """The full-text table of tools."""
-    return f"{side}_tool_fts"
-
-
-def all_tables() -> list[str]:
-    """The six search tables."""
-    return [table(side) for side in Side for table in (server_table, vector_table, text_table)]
 
 
 def create_statements(dimension: int) -> list[str]:
@@ -97,6 +56,10 @@ async def recreate(connection: AsyncConnection, dimension: int) -> None:
         await connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     for statement in create_statements(dimension):
         await connection.execute(text(statement))
+
+
+async def finish(connection: AsyncConnection) -> None:
+    """Nothing is left to do: these indexes are complete with every row."""
 
 
 async def put_servers(connection: AsyncConnection, side: Side, servers: Sequence[tuple[str, Vector]]) -> None:
@@ -145,13 +108,8 @@ async def insert_tools(connection: AsyncConnection, side: Side, tools: Sequence[
                 "(rowid, name, words, description, parameters, server, segments, owner, id, server_id) VALUES "
                 "(:key, :name, :words, :description, :parameters, :server, :segments, :owner, :id, :server_id)"
             ),
-            [text_row(tool) for tool in tools],
+            [_text_row(tool) for tool in tools],
         )
-
-
-def server_words(name: str, context_name: str) -> str:
-    """What full text knows of a tool's server: its name, and the registry server's where that is another."""
-    return name if name == context_name else f"{name} {context_name}"
 
 
 def owner_token(server_id: str) -> str:
@@ -159,22 +117,10 @@ def owner_token(server_id: str) -> str:
     return server_id.replace("-", "")
 
 
-def text_row(indexed: IndexedTool) -> dict[str, str | int]:
+def _text_row(indexed: IndexedTool) -> dict[str, str | int]:
     """A tool's row in the full-text table."""
-    tool = indexed.tool
-    parameters = parameter_words(tool.details)
-    return {
-        "key": search_key(indexed.id),
-        "name": tool.name,
-        "words": name_words(tool.name),
-        "description": tool.description,
-        "parameters": parameters,
-        "server": f"{indexed.server_name} {name_words(indexed.server_name)}",
-        "segments": " ".join(pairs(f"{tool.name} {tool.description} {parameters}")),
-        "owner": owner_token(indexed.server_id),
-        "id": indexed.id,
-        "server_id": indexed.server_id,
-    }
+    row = tool_words(indexed)
+    return {"key": search_key(row.id), "owner": owner_token(row.server_id), **row._asdict()}
 
 
 async def remove_tools(connection: AsyncConnection, side: Side, ids: Collection[str]) -> None:

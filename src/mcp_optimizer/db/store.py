@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import change_log, problems
+from mcp_optimizer.db.definition_ops import DefinitionOps
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.registry_server_ops import RegistryServerOps
 from mcp_optimizer.db.registry_tool_ops import RegistryToolOps
@@ -50,6 +51,7 @@ class Store:
     registry_tools: RegistryToolOps = field(default_factory=RegistryToolOps)
     workloads: WorkloadServerOps = field(default_factory=WorkloadServerOps)
     workload_tools: WorkloadToolOps = field(default_factory=WorkloadToolOps)
+    definitions: DefinitionOps = field(default_factory=DefinitionOps)
 
     async def state(self, connection: AsyncConnection) -> StoredState:
         """What is stored, tools apart, as the connection's transaction sees it."""

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import sqlite_search
 from mcp_optimizer.db.change_log import Writing
+from mcp_optimizer.db.engines import index_of
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_json, to_vector, tool_from
-from mcp_optimizer.db.sqlite_search import IndexedTool, Side
+from mcp_optimizer.db.search_index import IndexedTool, Side
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.embeddings import Vector
 
@@ -43,6 +43,11 @@ class ToolOps:
                 found.setdefault(row.server_id, []).append(tool_from(row))
         return found
 
+    async def number_of_servers(self, connection: AsyncConnection, ids: Collection[str]) -> int:
+        """How many tools these servers have together."""
+        counts = await self.counts(connection)
+        return sum(counts[identifier][0] for identifier in ids if identifier in counts)
+
     async def embeddings_of(self, connection: AsyncConnection, server_id: str) -> dict[str, Vector]:
         """The embeddings of a server's tools, by tool id."""
         rows = await connection.execute(
@@ -54,8 +59,8 @@ class ToolOps:
     async def named(self, connection: AsyncConnection, name: str) -> list[tuple[str, str]]:
         """Ids of the tools of this name, upper and lower case (ASCII) alike, each with its server's id."""
         rows = await connection.execute(
-            text(f"SELECT id, server_id FROM {self.table} WHERE LOWER(name) = LOWER(:name) ORDER BY id"),
-            {"name": name},
+            text(f"SELECT id, server_id FROM {self.table} WHERE LOWER(name) = :name ORDER BY id"),
+            {"name": "".join(letter.lower() if letter.isascii() else letter for letter in name)},
         )
         return [(row.id, row.server_id) for row in rows]
 
@@ -77,7 +82,7 @@ class ToolOps:
                 ),
                 [_columns(item, writing.at) for item in tools],
             )
-            await sqlite_search.insert_tools(writing.connection, self.side, _indexed(server_name, tools))
+            await index_of(writing.connection).insert_tools(writing.connection, self.side, _indexed(server_name, tools))
 
     async def update(self, writing: Writing, server_name: str, tools: Sequence[EmbeddedTool]) -> None:
         """Update rows by id: definition, embedding, tokens."""
@@ -89,12 +94,12 @@ class ToolOps:
                 ),
                 [_columns(item, writing.at) for item in tools],
             )
-            await sqlite_search.put_tools(writing.connection, self.side, _indexed(server_name, tools))
+            await index_of(writing.connection).put_tools(writing.connection, self.side, _indexed(server_name, tools))
 
     async def remove(self, writing: Writing, ids: Collection[str]) -> None:
         """Delete tools by id."""
         if ids:
-            await sqlite_search.remove_tools(writing.connection, self.side, ids)
+            await index_of(writing.connection).remove_tools(writing.connection, self.side, ids)
             await writing.connection.execute(
                 text(f"DELETE FROM {self.table} WHERE id = :id"), [{"id": identifier} for identifier in ids]
             )

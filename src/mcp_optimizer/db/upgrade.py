@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import mcp_optimizer
@@ -13,14 +13,14 @@ from mcp_optimizer.db.engine import Database
 from mcp_optimizer.embeddings import Embedder
 from mcp_optimizer.errors import ModelMismatchError, StoreError
 
-HEAD: Final = "0001"
+HEAD: Final = "0003"
 """The newest revision. Known here so that opening an up-to-date database needs no alembic; a test holds it true."""
 
 
 async def stored_revision(database: Database) -> str | None:
     """The database's revision; None when it is empty. Raises StoreError for a database of another program."""
     async with database.reading() as connection:
-        return await _revision(connection)
+        return await revision_of(connection)
 
 
 async def stored_model(database: Database) -> str:
@@ -39,10 +39,10 @@ async def upgrade(database: Database, embedder: Embedder) -> list[str]:
     model = (embedder.model, await embedder.dimension())
     await asyncio.to_thread(importlib.import_module, "alembic.command")  # long, and the loop may have screens to paint
     async with database.writing() as connection:
-        current = await _revision(connection)  # another process may have been faster
+        current = await revision_of(connection)  # another process may have been faster
         if current == HEAD:
             return []
-        await connection.run_sync(_run_alembic, current, model)
+        await connection.run_sync(run_alembic, current, model)
     return [f"upgraded from {current or 'an empty database'} to {HEAD}"]
 
 
@@ -56,14 +56,22 @@ async def check_model(database: Database, embedder: Embedder) -> None:
         )
 
 
-async def _revision(connection: AsyncConnection) -> str | None:
+async def revision_of(connection: AsyncConnection) -> str | None:
     """The database's revision; None when it is empty. Raises StoreError for a database of another program."""
-    names = set((await connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))).scalars())
+    names = set(await connection.run_sync(lambda bare: inspect(bare).get_table_names()))
     if "alembic_version" in names:
         return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
     if names:
         raise StoreError("the database belongs to another program", remedy="name another with --db")
     return None
+
+
+async def is_current(connection: AsyncConnection) -> bool:
+    """Whether the database, whosever it is, is at HEAD."""
+    try:
+        return await revision_of(connection) == HEAD
+    except StoreError:  # of another program, or of the predecessor before it had revisions
+        return False
 
 
 def migrations_directory() -> Path:
@@ -75,20 +83,31 @@ def migrations_directory() -> Path:
     raise StoreError("the program's migrations are missing", remedy="install it anew")
 
 
-def _run_alembic(connection: Connection, current: str | None, model: tuple[str, int]) -> None:
-    from alembic import command  # noqa: PLC0415 (most starts need none of it)
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+def known_revisions() -> set[str]:
+    """The revisions that this program knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 (most starts need none of it)
 
+    return {script.revision for script in ScriptDirectory(str(migrations_directory())).walk_revisions()}
+
+
+def refuse_newer(current: str | None) -> None:
+    """Raise StoreError for a revision that this program does not know: the database is not touched."""
+    if current is not None and current not in known_revisions():
+        raise StoreError(
+            f"the database is at revision {current}, which this program does not know: it is newer",
+            remedy="use the newer program, or name another database with --db",
+        )
+
+
+def run_alembic(connection: Connection, current: str | None, model: tuple[str, int]) -> None:
+    """Run the revisions that are missing, in the transaction of ``connection``; ``model`` is name and dimension."""
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    refuse_newer(current)
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
     attributes: dict[str, Any] = config.attributes
     attributes["connection"] = connection
     attributes["model"] = model
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
-        raise StoreError(
-            f"the database is at revision {current}, which this program does not know: it is newer",
-            remedy="use the newer program, or name another database with --db",
-        )
     command.upgrade(config, "head")

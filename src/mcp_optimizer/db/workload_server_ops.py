@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import sqlite_search
 from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.engines import index_of
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector, workload_columns, workload_from
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Workload
 from mcp_optimizer.embeddings import Vector
 
@@ -74,7 +74,9 @@ class WorkloadServerOps:
     async def remove(self, writing: Writing, workloads: Sequence[Workload], *, cause: str) -> None:
         """Delete workloads; their tools must be gone before, or they would stay in the search tables."""
         if workloads:
-            await sqlite_search.remove_servers(writing.connection, Side.WORKLOAD, [row.id for row in workloads])
+            await index_of(writing.connection).remove_servers(
+                writing.connection, Side.WORKLOAD, [row.id for row in workloads]
+            )
             await writing.connection.execute(
                 text("DELETE FROM mcpservers_workload WHERE id = :id"), [{"id": row.id} for row in workloads]
             )
@@ -85,6 +87,8 @@ class WorkloadServerOps:
 
     async def _index(self, writing: Writing, workload_id: str, embedding: Vector | None) -> None:
         if embedding is None:
-            await sqlite_search.remove_servers(writing.connection, Side.WORKLOAD, [workload_id])
+            await index_of(writing.connection).remove_servers(writing.connection, Side.WORKLOAD, [workload_id])
         else:
-            await sqlite_search.put_servers(writing.connection, Side.WORKLOAD, [(workload_id, embedding)])
+            await index_of(writing.connection).put_servers(
+                writing.connection, Side.WORKLOAD, [(workload_id, embedding)]
+            )

@@ -1,6 +1,6 @@
 """Tools of workloads: ``tools_workload`` and its two search tables."""
 
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.tool_ops import ToolOps
 
 

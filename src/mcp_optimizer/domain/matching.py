@@ -261,6 +261,7 @@ _CAUSE_WORDS: Mapping[str, str] = {
     Cause.REMATCH: "by an explicit re-match",
     Cause.LINKED_BY_HAND: "linked by hand",
     Cause.UNLINKED_BY_HAND: "unlinked by hand",
+    Cause.OLDER_DATABASE: "as the database of the older program had it",
 }
 
 

@@ -3,6 +3,7 @@ terminal UI shows them."""
 
 from enum import StrEnum
 
+from mcp_optimizer.domain.definitions import DefinitionChange
 from mcp_optimizer.domain.models import ItemProblem, Value
 
 
@@ -187,6 +188,14 @@ class ResolutionReport(Value):
     waiting: tuple[str, ...] = ()
     """Rejected workloads that the next ingestion of workloads takes in."""
     reembedded_texts: int = 0
+    dry_run: bool = False
+
+
+class AcceptReport(Value):
+    """What accepting changed tool definitions did, or would do: what they say now counts as first seen."""
+
+    workload: str
+    accepted: tuple[DefinitionChange, ...] = ()
     dry_run: bool = False
 
 

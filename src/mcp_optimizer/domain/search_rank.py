@@ -31,6 +31,8 @@ class Found:
     text_rank: int | None = None
     text: TextMatch | None = None
     exact: bool = False
+    semantic_ratio: float = 0.5
+    """Weight of the rank by meaning; the rank by words has the rest."""
 
     @property
     def score(self) -> float:
@@ -38,9 +40,9 @@ class Found:
         one word of ten says little. Two first places with every word give 2 / 6."""
         total = 0.0
         if self.semantic_rank is not None:
-            total += 1 / (RANK_CONSTANT + self.semantic_rank)
+            total += 2 * self.semantic_ratio / (RANK_CONSTANT + self.semantic_rank)
         if self.text_rank is not None and self.text is not None:
-            total += self.text.coverage / (RANK_CONSTANT + self.text_rank)
+            total += 2 * (1 - self.semantic_ratio) * self.text.coverage / (RANK_CONSTANT + self.text_rank)
         return total
 
 
@@ -53,11 +55,20 @@ def by_meaning(distances: Mapping[str, float], server_distances: Mapping[str, fl
     return sorted(ranked.items(), key=lambda pair: (pair[1], pair[0]))
 
 
-def fused(near: Sequence[tuple[str, float]], matching: Sequence[TextMatch], exact: Sequence[str]) -> list[Found]:
+def fused(
+    near: Sequence[tuple[str, float]],
+    matching: Sequence[TextMatch],
+    exact: Sequence[str],
+    *,
+    semantic_ratio: float = 0.5,
+) -> list[Found]:
     """Every tool found, best first, an exact name before all others (Q1).
 
-    ``near``: ids with distances in their order by meaning. ``matching``: in their order by words.
+    ``near``: ids with distances in their order by meaning. ``matching``: in their order by words. A half of no weight
+    finds nothing.
     """
+    near = near if semantic_ratio > 0 else ()
+    matching = matching if semantic_ratio < 1 else ()
     found: dict[str, Found] = {}
     for rank, (identifier, distance) in enumerate(near, start=1):
         found[identifier] = Found(identifier, semantic_rank=rank, distance=distance)
@@ -66,4 +77,6 @@ def fused(near: Sequence[tuple[str, float]], matching: Sequence[TextMatch], exac
         item.text_rank, item.text = rank, match
     for identifier in exact:
         found.setdefault(identifier, Found(identifier)).exact = True
+    for item in found.values():
+        item.semantic_ratio = semantic_ratio
     return sorted(found.values(), key=lambda item: (not item.exact, -item.score, item.semantic_rank or 10**9, item.id))

@@ -55,7 +55,7 @@ def plan_tools(
             tool = row
             keep.append(row)
         else:
-            tool = StoredTool(
+            tool = StoredTool.trusted(
                 id=row.id if row else new_id(),
                 server_id=server_id,
                 name=name,

@@ -6,7 +6,10 @@ from typing import Any
 
 from pydantic import Field, computed_field
 
+from mcp_optimizer.domain.definitions import DefinitionChange
+from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.models import Drift, Duplicate, Evidence, Kind, Relation, Value
+from mcp_optimizer.domain.presence import ServerView
 
 
 class RegistryServerView(Value):
@@ -36,6 +39,12 @@ class ToolView(Value):
     tokens: int
     embedded: bool
     details: dict[str, Any] = Field(default_factory=dict)
+    hash: str = ""
+    """Of the definition: equal means that it says the same."""
+    invisible: tuple[str, ...] = ()
+    """Characters in its texts that can't be seen, each kind once, named and counted."""
+    change: DefinitionChange | None = None
+    """How the definition differs from what was first seen, or accepted since (workloads only)."""
 
 
 class RegistryServerDetail(RegistryServerView):
@@ -79,7 +88,9 @@ class WorkloadView(Value):
     linkable_to: str | None = None
     """Autonomous, and the catalog now has its identity: an explicit re-match would link it to this (L3)."""
     problem: str | None = None
-    """The open problem of its last ingestion, or where recorded provenance disagrees, if there is one."""
+    """The open problem of its last ingestion, where recorded provenance disagrees, or what is suspicious."""
+    suspicious: str | None = None
+    """Tools whose definition changed since first seen, or that hold invisible characters, in words."""
     endpoint: str | None = None
     transport: str = ""
     updated_at: str = ""
@@ -125,6 +136,14 @@ class SearchQuery(Value):
     status: str | None = "running"
     """Status of the workload; None for any (Q4). Registry servers have none and are not filtered by it."""
     kind: Kind | None = None
+    exposure: Exposure | None = None
+    """Only workloads that agents see; None: all. Registry servers are not filtered by it."""
+    keywords: str = ""
+    """Looked for by words in place of ``text``, which is then looked for by meaning alone."""
+    semantic_ratio: float = Field(default=0.5, ge=0, le=1)
+    """Weight of ranks by meaning beside those by words; 0.5: both count alike."""
+    max_distance: float | None = None
+    """Tools of a greater cosine distance are not found by meaning. Words find them all the same."""
 
 
 class SearchHit(Value):
@@ -148,6 +167,15 @@ class SearchHit(Value):
     """Share of the query's words that the tool answers, 0 to 1."""
     matched: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Field (name, server, description, parameters) to the query's words found there."""
+
+
+class OfferedTool(Value):
+    """A tool that agents may call. ``details`` is its definition as its server gives it."""
+
+    server: str
+    name: str
+    details: dict[str, Any] = Field(default_factory=dict)
+    tokens: int = 0
 
 
 class WhyNotReason(StrEnum):
@@ -241,7 +269,7 @@ class ProblemView(Value):
     """``registry`` or ``workload``."""
     name: str
     problem: str
-    """rejected, failed, skipped or duplicate."""
+    """rejected, failed, skipped, duplicate, provenance, changed (a tool's definition) or invisible (characters)."""
     reason: str
     since: str
     run_id: str | None = None
@@ -254,7 +282,7 @@ class ChangeView(Value):
     sequence: int
     at: str
     entity: str
-    """registry, workload, run or problem."""
+    """registry, workload, run or problem; ``serving`` for what running servers note of themselves (not logged)."""
     name: str
     operation: str
     cause: str = ""
@@ -281,7 +309,11 @@ class Overview(Value):
     rejected: int = 0
     duplicates: int = 0
     """Identities that several names claim and no one has resolved."""
+    suspicious: int = 0
+    """Workloads with tools whose definition changed since first seen, or that hold invisible characters."""
     runs: tuple[RunView, ...] = ()
     problems: tuple[ProblemView, ...] = ()
+    servers: tuple[ServerView, ...] = ()
+    """The servers that run on this database."""
     database: str = ""
     model: str = ""

@@ -9,18 +9,18 @@ import numpy as np
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import sqlite_search, sqlite_vectors
-from mcp_optimizer.db.sqlite_search import Near, Side
-from mcp_optimizer.db.sqlite_words import matching_tools
+from mcp_optimizer.db import search_reads
+from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.search_index import Near, Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.tool_ops import ToolOps
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.search_rank import Found, TextMatch, by_meaning, fused
 from mcp_optimizer.domain.search_words import coverage, matched_words, query_terms
 from mcp_optimizer.domain.tool_text import name_words, parameter_words
-from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery
+from mcp_optimizer.domain.views import OfferedTool, Scope, SearchHit, SearchQuery
 from mcp_optimizer.embeddings import Embedder, Vector
-from mcp_optimizer.errors import EmbeddingError, ModelMismatchError
+from mcp_optimizer.errors import EmbeddingError, ModelMismatchError, TooManyError
 from mcp_optimizer.search.reach import Reach, SearchedServer
 from mcp_optimizer.search.resident import Resident
 from mcp_optimizer.text import public_message, storable
@@ -45,10 +45,11 @@ class Answers:
     terms: list[str] = field(default_factory=list)
     servers: dict[str, SearchedServer] = field(default_factory=dict)
     """Tool id to its server."""
+    semantic_ratio: float = 0.5
 
     def ranked(self) -> list[Found]:
         """Every tool found, best first."""
-        return fused(self.near, self.matching, self.exact)
+        return fused(self.near, self.matching, self.exact, semantic_ratio=self.semantic_ratio)
 
 
 class Search:
@@ -70,24 +71,49 @@ class Search:
         Raises ModelMismatchError when another process has re-embedded the store with another model meanwhile.
         """
         wanted = storable(query.text).strip()
-        if not wanted:
+        if not wanted and not query.keywords.strip():
             return []
-        vector = await self.vector(wanted)
+        vector = await self.vector(wanted) if wanted else None
         async with self._store.database.reading() as connection:
             answers = await self.answers(connection, query, wanted, vector, depth=max(DEPTH, 2 * query.limit))
             ranked = answers.ranked()[: query.limit]
-            return await self.hits(connection, answers, ranked, wanted)
+            return await self.hits(connection, answers, ranked)
 
     async def baseline(self, query: SearchQuery) -> int:
         """Tokens of every tool that the query's scope and filters let through."""
         total = 0
         async with self._store.database.reading() as connection:
-            sequence, _ = await sqlite_vectors.version(connection)
+            sequence = (await search_reads.version(connection)).sequence
             for side in sides(query.scope):
                 allowed = await self.reach.servers(connection, side, sequence, query)
-                counts = await self._ops(side).counts(connection)
-                total += sum(counts[server][1] for server in allowed if server in counts)
+                tokens = await self.reach.tokens(connection, side, sequence)
+                total += sum(tokens[server] for server in allowed if server in tokens)
         return total
+
+    async def every(self, query: SearchQuery, *, most: int) -> list[OfferedTool]:
+        """Every tool that the query's scope and filters let through, by server and name. Raises TooManyError."""
+        found: list[OfferedTool] = []
+        async with self._store.database.reading() as connection:
+            sequence = (await search_reads.version(connection)).sequence
+            for side in sides(query.scope):
+                allowed = await self.reach.servers(connection, side, sequence, query)
+                number = await self._ops(side).number_of_servers(connection, allowed)
+                if number + len(found) > most:
+                    raise TooManyError(f"there are {number + len(found):,} tools, which is more than {most:,}")
+                tools = await self._ops(side).of_servers(connection, allowed)
+                found += [
+                    OfferedTool(server=server.name, name=tool.name, details=tool.details, tokens=tool.token_count)
+                    for server in sorted(allowed.values(), key=lambda server: server.name)
+                    for tool in tools.get(server.id, ())
+                ]
+        return found
+
+    async def offered(self, query: SearchQuery, name: str) -> SearchedServer | None:
+        """The workload of this name, if the query's filters let it through."""
+        async with self._store.database.reading() as connection:
+            sequence = (await search_reads.version(connection)).sequence
+            allowed = await self.reach.servers(connection, Side.WORKLOAD, sequence, query)
+        return next((server for server in allowed.values() if server.name == name), None)
 
     async def vector(self, text: str) -> Vector | None:
         """The query's vector; None when the model is not to be had: words still find what they find."""
@@ -101,13 +127,14 @@ class Search:
         self, connection: AsyncConnection, query: SearchQuery, wanted: str, vector: Vector | None, *, depth: int
     ) -> Answers:
         """Ask both halves on every side; the filters hold inside them, so a filtered search fills its limit (Q1)."""
-        sequence, model = await sqlite_vectors.version(connection)
+        sequence, model, _ = await search_reads.version(connection)
         if model != self._embedder.model:
             raise ModelMismatchError(
                 f"the database now holds embeddings of the model {model}, not of {self._embedder.model}",
                 remedy=f"set embedding_model_name to {model} and start the program anew",
             )
-        answers = Answers()
+        answers = Answers(semantic_ratio=query.semantic_ratio)
+        words = storable(query.keywords).strip() or wanted
         near: list[tuple[float, Near]] = []
         for side in sides(query.scope):
             allowed = await self.reach.servers(connection, side, sequence, query)
@@ -119,14 +146,16 @@ class Search:
                 meant = asyncio.create_task(
                     asyncio.to_thread(held.nearest, vector, limit=depth, servers=wanted_servers)
                 )
-            terms, matches = await self._words(connection, side, sequence, wanted, depth, wanted_servers)
+            terms, matches = await self._words(connection, side, sequence, words, depth, wanted_servers)
             if vector is not None:
                 found = await meant if meant else None
-                near += await self._near(connection, side, vector, depth, wanted_servers, found)
+                found = await self._near(connection, side, vector, depth, wanted_servers, found)
+                near += [pair for pair in found if query.max_distance is None or pair[1].distance <= query.max_distance]
             answers.terms = answers.terms or terms
             answers.matching += [match for match, _ in matches]
             answers.servers |= {match.id: allowed[server] for match, server in matches if server in allowed}
             named = await self._ops(side).named(connection, wanted)
+            named += await self._ops(side).named(connection, words) if words != wanted else []
             exact = [(tool, allowed[server]) for tool, server in named if server in allowed][:depth]
             answers.exact += [tool for tool, _ in exact]
             answers.servers |= dict(exact)
@@ -150,8 +179,8 @@ class Search:
         ``near``: those that are nearest, where that is known already.
         """
         if near is None:
-            near = await sqlite_search.nearest_tools(connection, side, vector, limit=depth, servers=servers)
-        blobs = await sqlite_vectors.server_vectors(connection, side, {item.server_id for item in near})
+            near = await index_of(connection).nearest_tools(connection, side, vector, limit=depth, servers=servers)
+        blobs = await search_reads.server_vectors(connection, side, {item.server_id for item in near})
         likeness = {key: 1 - float(np.frombuffer(blob, dtype="<f4") @ vector) for key, blob in blobs.items()}
         by_id = {item.id: item for item in near}
         distances = {item.id: item.distance for item in near}
@@ -173,26 +202,24 @@ class Search:
         Words that no tool has are taken for misspelt, or not finished, and are looked for as what they probably mean.
         """
         terms = query_terms(wanted)
-        found = await matching_tools(connection, side, terms, limit=depth, servers=servers)
+        found = await index_of(connection).matching_tools(connection, side, terms, limit=depth, servers=servers)
         matches = [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in found]
         seen = {word for match, _ in matches for words in match.matched.values() for word in words}
         meant = await self.reach.corrections(connection, side, sequence, [term for term in terms if term not in seen])
         if not meant:
             return terms, matches
         terms = list(dict.fromkeys(meant.get(term, term) for term in terms))
-        found = await matching_tools(connection, side, terms, limit=depth, servers=servers)
+        found = await index_of(connection).matching_tools(connection, side, terms, limit=depth, servers=servers)
         return terms, [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in found]
 
-    async def hits(
-        self, connection: AsyncConnection, answers: Answers, ranked: Sequence[Found], wanted: str
-    ) -> list[SearchHit]:
+    async def hits(self, connection: AsyncConnection, answers: Answers, ranked: Sequence[Found]) -> list[SearchHit]:
         """What is shown of tools that were found, in their order."""
         tools: dict[str, tuple[Side, StoredTool]] = {}
         for side in Side:
             ids = [item.id for item in ranked if answers.servers[item.id].side is side]
             tools |= {key: (side, tool) for key, tool in (await self._ops(side).by_ids(connection, ids)).items()}
         return [
-            _hit(*tools[item.id], answers.servers[item.id].name, item, wanted, answers.terms)
+            _hit(*tools[item.id], answers.servers[item.id].name, item, answers.terms)
             for item in ranked
             if item.id in tools
         ]
@@ -212,7 +239,7 @@ def text_match(terms: Sequence[str], identifier: str, score: float, fields: Mapp
     return TextMatch(identifier, score, coverage(terms, matched), matched)
 
 
-def _hit(side: Side, tool: StoredTool, server: str, found: Found, wanted: str, terms: Sequence[str]) -> SearchHit:
+def _hit(side: Side, tool: StoredTool, server: str, found: Found, terms: Sequence[str]) -> SearchHit:
     match = found.text
     if match is None:
         match = text_match(
@@ -235,7 +262,7 @@ def _hit(side: Side, tool: StoredTool, server: str, found: Found, wanted: str, t
         semantic_rank=found.semantic_rank,
         semantic_distance=None if found.distance is None else round(found.distance, 6),
         text_rank=found.text_rank,
-        exact_name=tool.name.casefold() == wanted.casefold(),
+        exact_name=found.exact,
         tokens=tool.token_count,
         details=tool.details,
         text_score=None if found.text_rank is None else round(match.score, 6),

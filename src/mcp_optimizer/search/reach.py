@@ -8,23 +8,18 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.rows import kind_of
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db import search_reads
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import Kind, is_running
 from mcp_optimizer.domain.spelling import corrections, vocabulary
 from mcp_optimizer.domain.views import SearchQuery
 
+_FILTERS_KEPT: Final = 32
 _WORDS_KEPT: Final = 20.0
 """Seconds for which words are remembered, whatever changes."""
-_SERVERS: Final = {
-    Side.REGISTRY: """SELECT id, name, "group", remote, 'running' AS status FROM mcpservers_registry""",
-    Side.WORKLOAD: """SELECT id, name, "group", remote, status FROM mcpservers_workload""",
-}
-_TOOLS: Final = {Side.REGISTRY: "tools_registry", Side.WORKLOAD: "tools_workload"}
 
 
 class SearchedServer(NamedTuple):
@@ -36,6 +31,7 @@ class SearchedServer(NamedTuple):
     group: str
     kind: Kind
     status: str
+    virtual: bool
 
     def passes(self, query: SearchQuery) -> bool:
         """Whether the query's filters let it through."""
@@ -56,14 +52,20 @@ class Reach:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._servers: dict[Side, tuple[int, dict[str, SearchedServer]]] = {}
+        self._allowed: dict[tuple[Side, SearchQuery], tuple[int, dict[str, SearchedServer]]] = {}
+        self._tokens: dict[Side, tuple[int, Mapping[str, int]]] = {}
         self._words: dict[Side, _Words] = {}
 
     async def everything(self, connection: AsyncConnection, side: Side, sequence: int) -> dict[str, SearchedServer]:
         """Every server of a side by id, as the connection's transaction sees it."""
         held = self._servers.get(side)
         if held is None or held[0] != sequence:
-            rows = await connection.execute(text(_SERVERS[side]))
-            found = {row[0]: SearchedServer(row[0], side, row[1], row[2], kind_of(row[3]), row[4]) for row in rows}
+            found = {
+                row.id: SearchedServer(
+                    row.id, side, row.name, row.group, row.kind, row.status or "running", row.virtual
+                )
+                for row in await search_reads.server_rows(connection, side)
+            }
             held = (sequence, found)
             self._servers[side] = held
         return held[1]
@@ -71,9 +73,26 @@ class Reach:
     async def servers(
         self, connection: AsyncConnection, side: Side, sequence: int, query: SearchQuery
     ) -> dict[str, SearchedServer]:
-        """The servers that the filters let through, by id."""
-        found = await self.everything(connection, side, sequence)
-        return {key: server for key, server in found.items() if server.passes(query)}
+        """The servers that the filters let through, by id. What agents see is decided before any other filter."""
+        filters = SearchQuery(text="", group=query.group, status=query.status, kind=query.kind, exposure=query.exposure)
+        held = self._allowed.get((side, filters))
+        if held is None or held[0] != sequence:
+            every = (await self.everything(connection, side, sequence)).values()
+            seen = every if query.exposure is None or side is Side.REGISTRY else query.exposure.exposed(every)
+            held = (sequence, {server.id: server for server in seen if server.passes(query)})
+            if len(self._allowed) >= _FILTERS_KEPT:
+                self._allowed.clear()
+            self._allowed[side, filters] = held
+        return held[1]
+
+    async def tokens(self, connection: AsyncConnection, side: Side, sequence: int) -> Mapping[str, int]:
+        """Tokens of all tools of each server, by the server's id; servers without tools are left out."""
+        held = self._tokens.get(side)
+        if held is None or held[0] != sequence:
+            ops = self._store.workload_tools if side is Side.WORKLOAD else self._store.registry_tools
+            held = (sequence, {key: tokens for key, (_, tokens) in (await ops.counts(connection)).items()})
+            self._tokens[side] = held
+        return held[1]
 
     async def all_through(
         self, connection: AsyncConnection, side: Side, sequence: int, allowed: Mapping[str, SearchedServer]
@@ -89,8 +108,7 @@ class Reach:
             return {}
         held = self._words.get(side)
         if held is None or (held.sequence != sequence and time.monotonic() - held.made > _WORDS_KEPT):
-            rows = await connection.execute(text(f"SELECT name FROM {_TOOLS[side]}"))  # noqa: S608 (a constant)
-            names = [row[0] for row in rows]
+            names = await search_reads.tool_names(connection, side)
             names += [server.name for server in (await self.everything(connection, side, sequence)).values()]
             held = _Words(sequence, time.monotonic(), await asyncio.to_thread(vocabulary, names))
             self._words[side] = held

@@ -5,14 +5,15 @@ process is in the next search. The first search of a program scans the database:
 """
 
 import asyncio
+from contextlib import aclosing
 from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import sqlite_vectors
+from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.engine import Database
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.search.vectors import Vectors, no_vectors
 from mcp_optimizer.text import public_message
@@ -75,17 +76,19 @@ class Resident:
     async def load(self, side: Side) -> None:
         """Load one side now. Does nothing where there is no room for it."""
         async with self._database.reading() as connection:
-            state = await sqlite_vectors.state(connection, side)
+            version = await search_reads.version(connection)
+            count = await search_reads.tool_count(connection, side)
             others = sum(held.bytes for other, held in self._held.items() if other is not side)
-            if others + state.count * state.dimension * 4 > self._memory:
-                self._too_big[side] = state.sequence
+            if others + count * version.dimension * 4 > self._memory:
+                self._too_big[side] = version.sequence
                 self._held.pop(side, None)
                 return
-            made = no_vectors(state.sequence, state.model, state.dimension, state.count)
-            async for rows in sqlite_vectors.all_vectors(connection, side, state.dimension):
-                made = made.changed(state.sequence, (), rows)
-                if self._closing:
-                    return
+            made = no_vectors(version.sequence, version.model, version.dimension, count)
+            async with aclosing(search_reads.all_vectors(connection, side, version.dimension)) as batches:
+                async for rows in batches:
+                    made = made.changed(version.sequence, (), rows)
+                    if self._closing:
+                        return
         held = self._held.get(side)
         if held is None or held.sequence <= made.sequence:
             self._held[side] = made
@@ -95,11 +98,11 @@ class Resident:
     ) -> Vectors | None:
         changed = None
         if held.model == model:
-            changed = await sqlite_vectors.changed_servers(connection, side, held.sequence, _MANY_SERVERS)
+            changed = await search_reads.changed_servers(connection, side, held.sequence, _MANY_SERVERS)
         if changed is None:
             self._held.pop(side, None)
             return None
-        rows = await sqlite_vectors.vectors_of(connection, side, changed, held.matrix.shape[1])
+        rows = await search_reads.vectors_of(connection, side, changed, held.matrix.shape[1])
         made = held.changed(sequence, changed, rows)
         self._held[side] = made
         return made

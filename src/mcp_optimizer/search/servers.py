@@ -1,9 +1,8 @@
 """Which registry server to install for a task: by what it says of itself, and by its tools."""
 
-from sqlalchemy import text
-
-from mcp_optimizer.db import sqlite_search
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db import search_reads
+from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.search_rank import RANK_CONSTANT
 from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, ServerHit
@@ -30,15 +29,9 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
     async with store.database.reading() as connection:
         near: list[tuple[str, float]] = []
         if vector is not None:
-            near = await sqlite_search.nearest_servers(connection, Side.REGISTRY, vector, limit=_DEPTH)
+            near = await index_of(connection).nearest_servers(connection, Side.REGISTRY, vector, limit=_DEPTH)
         rows = {row.id: row for row in await store.registry_servers.all(connection)}
-        found = await connection.execute(
-            text(
-                "SELECT registry_server_id AS id, COUNT(*) AS n FROM mcpservers_workload "
-                "WHERE registry_server_id IS NOT NULL GROUP BY registry_server_id"
-            )
-        )
-        running = {row.id: row.n for row in found}
+        running = await search_reads.linked_counts(connection)
     own = {key: (place, distance) for place, (key, distance) in enumerate(near, start=1)}
     made: list[ServerHit] = []
     for key, row in rows.items():

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mcp_optimizer.db.sqlite_search import Near
-from mcp_optimizer.db.sqlite_vectors import StoredVector
+from mcp_optimizer.db.search_index import Near
+from mcp_optimizer.db.search_reads import StoredVector
 from mcp_optimizer.embeddings import Vector
 
 _GONE: Final = -1

@@ -2,8 +2,8 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import sqlite_vectors
-from mcp_optimizer.db.sqlite_search import Side
+from mcp_optimizer.db import search_reads
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, WhyNot, WhyNotReason
@@ -21,7 +21,7 @@ async def why_not(store: Store, search: Search, query: SearchQuery, server: str,
     wanted = storable(query.text).strip()
     vector = await search.vector(wanted) if wanted else None
     async with store.database.reading() as connection:
-        sequence, _ = await sqlite_vectors.version(connection)
+        sequence = (await search_reads.version(connection)).sequence
         found = await _server(connection, search, query, sequence, server)
         if found is None:
             return _no(server, tool, None, WhyNotReason.NO_SUCH_SERVER, "the scope that is searched has no such server")
@@ -37,8 +37,8 @@ async def why_not(store: Store, search: Search, query: SearchQuery, server: str,
         ranked = answers.ranked()
         place = next((at for at, item in enumerate(ranked, start=1) if item.id == stored.id), None)
         shown = [] if place is None else ranked[: min(place - 1, _ABOVE)]
-        hit = [] if place is None else await search.hits(connection, answers, [ranked[place - 1]], wanted)
-        above = await search.hits(connection, answers, shown, wanted)
+        hit = [] if place is None else await search.hits(connection, answers, [ranked[place - 1]])
+        above = await search.hits(connection, answers, shown)
     return _placed(query, server, stored, scope, place, hit[0] if hit else None, above)
 
 

@@ -24,7 +24,7 @@ def tool_definition(value: object) -> ToolDefinition | None:
     except ValueError:
         details = {"description": text_of(value.get("description"))}
     details["name"] = name
-    return ToolDefinition(name=name, details=details)
+    return ToolDefinition.trusted(name=name, details=details)
 
 
 def tool_definitions(definitions: object, names: object = None) -> tuple[ToolDefinition, ...]:
@@ -38,5 +38,5 @@ def tool_definitions(definitions: object, names: object = None) -> tuple[ToolDef
         if tool is not None:
             tools.setdefault(tool.name, tool)
     for name in texts_of(names):
-        tools.setdefault(name, ToolDefinition(name=name, details={"name": name}))
+        tools.setdefault(name, ToolDefinition.trusted(name=name, details={"name": name}))
     return tuple(tools.values())

@@ -85,7 +85,7 @@ def observed_workload(
     Fields of unknown names are ignored, those of the wrong type read as absent; a status is stored as given (L8).
     ``details_problem`` says why there are no details.
     """
-    endpoint = _endpoint(item)
+    endpoint = endpoint_of(item.get("url"))
     identity, problem = _identity(item, details, export, details_problem)
     status = text_of(item.get("status")) or "unknown"
     context = text_of(item.get("status_context"))
@@ -130,10 +130,10 @@ def _identity(
         return None, reason_of(error)
 
 
-def _endpoint(item: Mapping[str, Any]) -> str | None:
-    """Where the MCP server answers: http(s), without what may be secret (S7) and without a fragment."""
+def endpoint_of(url: object) -> str | None:
+    """Where an MCP server answers: http(s), without what may be secret (S7) and without a fragment; None elsewhere."""
     try:
-        parts = urlsplit(text_of(item.get("url")))
+        parts = urlsplit(text_of(url))
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             return None
         return masked_query(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, "")))

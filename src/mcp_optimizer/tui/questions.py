@@ -4,10 +4,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from textual.content import Content
-
 from mcp_optimizer.domain.reports import DeletionReport, RelationReport, ResolutionReport
 from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.relation import relation_document, resolution_document
 from mcp_optimizer.tui.details.report import deletion_document
 
@@ -26,7 +25,7 @@ class Question[T]:
     verb: str
     """What the button says."""
     ask: Ask[T]
-    document: Callable[[T, int], Content]
+    document: Callable[[T, int], Lines]
     """A dry run's report for a width."""
     changes: Callable[[T], bool]
     """Whether the dry run would change anything."""

@@ -5,11 +5,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
-from textual.content import Content
 
 from mcp_optimizer.domain.views import Overview
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import AreaView
+from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.news import news_document, welcome_document
 from mcp_optimizer.tui.facts import Fact, fact_renderer, facts
 from mcp_optimizer.tui.feed import Resource
@@ -61,7 +61,7 @@ class OverviewArea(AreaView):
         if had_focus:
             self.take_focus()
 
-    def _document(self, overview: Overview, width: int, *, bare: bool) -> Content:
+    def _document(self, overview: Overview, width: int, *, bare: bool) -> Lines:
         if bare:
             return welcome_document(overview, width, read_only=self.context.read_only)
         return news_document(overview, self.context.clock, width)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from textual.content import Content
-
 from mcp_optimizer.domain.views import RegistryServerView
 from mcp_optimizer.tui import questions
 from mcp_optimizer.tui.actions import Area
@@ -13,6 +11,7 @@ from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.columns import Renderer
+from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.registry import registry_document
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.filtering import quoted
@@ -59,7 +58,7 @@ class RegistryArea(RelatingArea[RegistryServerView]):
         service = self.context.service
         return partial(service.registry_server, row.id or row.name) if service else None
 
-    def document(self, value: RegistryServerView, width: int) -> Content:
+    def document(self, value: RegistryServerView, width: int) -> Lines:
         """The registry server."""
         return registry_document(value, self.context.clock, width)
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from textual.content import Content
-
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
@@ -14,7 +12,7 @@ from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.columns import Renderer
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import explanation_document
 from mcp_optimizer.tui.details.registry import registry_document
 from mcp_optimizer.tui.feed import Resource
@@ -104,7 +102,7 @@ class RelationshipsArea(RelatingArea[Line]):
             return partial(service.explain, row.workload.name)
         return partial(service.registry_server, row.server.id or row.server.name) if row.server else None
 
-    def document(self, value: Line | Explanation | RegistryServerView, width: int) -> Content:
+    def document(self, value: Line | Explanation | RegistryServerView, width: int) -> Lines:
         """Why a workload inherits from that entry; a server with its workloads; what a group is."""
         clock = self.context.clock
         if isinstance(value, Explanation):
@@ -116,7 +114,7 @@ class RelationshipsArea(RelatingArea[Line]):
         page = Document(width)
         page.title(value.label, ("" if value.workload else str(value.children), Tone.MUTED))
         page.paragraph("…" if value.workload else value.hint, Tone.MUTED)
-        return page.content
+        return page.lines
 
     def export_values(self) -> list[Value]:
         """The servers and workloads of the lines that are shown, each once."""

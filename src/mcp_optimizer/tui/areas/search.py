@@ -20,6 +20,7 @@ from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import Reading, TableArea
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.hit import hit_document
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.memory import ListState
@@ -229,7 +230,7 @@ class SearchArea(TableArea[SearchHit]):
         """A hit knows everything already."""
         return None
 
-    def document(self, value: SearchHit, width: int) -> Content:
+    def document(self, value: SearchHit, width: int) -> Lines:
         """The tool and why it was found."""
         return hit_document(value, width)
 

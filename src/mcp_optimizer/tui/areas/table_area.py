@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from textual import on
-from textual.content import Content
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
@@ -16,6 +15,7 @@ from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import AreaView, Message
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.dialogs.copy import CopyDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import Offer, text_offer
@@ -54,7 +54,7 @@ class TableArea[R](AreaView):
         """Read what the row does not tell; None when it tells all."""
         raise NotImplementedError
 
-    def document(self, value: Any, width: int) -> Content:
+    def document(self, value: Any, width: int) -> Lines:
         """The detail of a row, or of what was read for it."""
         raise NotImplementedError
 
@@ -141,7 +141,7 @@ class TableArea[R](AreaView):
             self.pane.show(worker.name, lambda width: self.document(value, width))
         elif event.state is WorkerState.ERROR:
             words, remedy = safe.error_words(worker.error)
-            said = safe.joined((safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT)), "\n")
+            said = (safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT))
             self.pane.show(worker.name, lambda _: said)
 
     # Actions

@@ -1,17 +1,15 @@
 """One entry of the activity lists in full."""
 
-from textual.content import Content
-
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
 from mcp_optimizer.tui.ages import Clock, age, duration
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.logbook import LogLine
 from mcp_optimizer.tui.renderers.log import level_cell
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
 from mcp_optimizer.tui.tone import Tone
 
 
-def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: Clock, width: int) -> Content:
+def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: Clock, width: int) -> Lines:
     """A run, a problem, a change, or a line of the log."""
     page = Document(width)
     if isinstance(entry, RunView):
@@ -42,4 +40,4 @@ def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: C
         page.field("cause", entry.cause)
         page.field("detail", entry.detail)
         page.field("number", str(entry.sequence), Tone.MUTED)
-    return page.content
+    return page.lines

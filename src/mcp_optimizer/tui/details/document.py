@@ -10,9 +10,13 @@ from textual.content import Content
 
 from mcp_optimizer.domain.difference import Pieces, mark_difference
 from mcp_optimizer.domain.views import ToolView
-from mcp_optimizer.text import lines, one_line, shorten
+from mcp_optimizer.text import lines as lines_of
+from mcp_optimizer.text import one_line, shorten
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.tone import STYLES, Tone
+
+type Lines = tuple[Content, ...]
+"""A document as it is shown: line by line."""
 
 _LABEL = 14
 """Cells of a field's label with the space after it."""
@@ -22,7 +26,7 @@ def wrapped(text: str, width: int) -> list[str]:
     """``text`` in printable lines of at most ``width`` cells; words longer than that are broken."""
     return [
         part
-        for line in lines(text)
+        for line in lines_of(text)
         for part in (textwrap.wrap(line, max(width, 8), break_on_hyphens=False, drop_whitespace=True) or [""])
     ]
 
@@ -35,9 +39,9 @@ class Document:
         self._lines: list[Content] = []
 
     @property
-    def content(self) -> Content:
+    def lines(self) -> Lines:
         """All of it."""
-        return Content("\n").join(self._lines)
+        return tuple(self._lines)
 
     def add(self, *parts: tuple[str, Tone]) -> None:
         """One line of parts, not wrapped."""

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-from textual.content import Content
-
 from mcp_optimizer.domain.matching import Explanation, NearMiss, Reason, Step
 from mcp_optimizer.domain.models import Kind, Relation
 from mcp_optimizer.domain.views import ChangeView
 from mcp_optimizer.tui.actions import Keymap, key_words
 from mcp_optimizer.tui.ages import Clock, age, system_clock
 from mcp_optimizer.tui.columns import Cell
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.renderers.states import relation_cell
 from mcp_optimizer.tui.tone import Tone
 
@@ -54,7 +52,7 @@ def outcome_cell(outcome: str) -> Cell:
 
 def explanation_document(
     explanation: Explanation, width: int, clock: Clock = system_clock, keymap: Keymap | None = None
-) -> Content:
+) -> Lines:
     """Verdict, steps, drift, near misses with the exact difference, how it came about, and what can be done.
 
     With a keymap each way on has its key; without one, as in a file, they are left out.
@@ -81,7 +79,7 @@ def explanation_document(
         if action and keymap is not None and not key:
             continue
         page.item(key or "•", advice)
-    return page.content
+    return page.lines
 
 
 def verdict_sentence(explanation: Explanation) -> str:

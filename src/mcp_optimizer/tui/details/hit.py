@@ -1,15 +1,13 @@
 """A tool that a search found, in detail."""
 
-from textual.content import Content
-
 from mcp_optimizer.domain.views import Scope, SearchHit
 from mcp_optimizer.tui.ages import count
-from mcp_optimizer.tui.details.document import Document, parameter_words
+from mcp_optimizer.tui.details.document import Document, Lines, parameter_words
 from mcp_optimizer.tui.renderers.hits import why_words
 from mcp_optimizer.tui.tone import Tone
 
 
-def hit_document(hit: SearchHit, width: int) -> Content:
+def hit_document(hit: SearchHit, width: int) -> Lines:
     """Why it was found, what it does, and the schema of its input."""
     page = Document(width)
     whose = "registry server" if hit.scope is Scope.REGISTRY else "workload"
@@ -29,4 +27,4 @@ def hit_document(hit: SearchHit, width: int) -> Content:
     if schema := hit.details.get("inputSchema"):
         page.heading("INPUT SCHEMA")
         page.json(schema)
-    return page.content
+    return page.lines

@@ -1,17 +1,15 @@
 """The lower half of the overview: the last ingestions and open problems; and what to do with an empty database."""
 
-from textual.content import Content
-
 from mcp_optimizer.domain.views import Overview
 from mcp_optimizer.tui.ages import Clock, age, count, duration
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
 from mcp_optimizer.tui.tone import Tone
 
 _FEW = 6
 
 
-def news_document(overview: Overview, clock: Clock, width: int) -> Content:
+def news_document(overview: Overview, clock: Clock, width: int) -> Lines:
     """Open problems and last runs."""
     page = Document(width)
     page.heading("OPEN PROBLEMS", count(len(overview.problems)) if overview.problems else "none")
@@ -30,10 +28,10 @@ def news_document(overview: Overview, clock: Clock, width: int) -> Content:
     page.blank()
     page.field("database", overview.database, Tone.MUTED)
     page.field("model", overview.model, Tone.MUTED)
-    return page.content
+    return page.lines
 
 
-def welcome_document(overview: Overview, width: int, *, read_only: bool) -> Content:
+def welcome_document(overview: Overview, width: int, *, read_only: bool) -> Lines:
     """What this is, and the ways on from an empty database."""
     page = Document(min(width, 76))
     page.title("Nothing is stored yet")
@@ -52,4 +50,4 @@ def welcome_document(overview: Overview, width: int, *, read_only: bool) -> Cont
     page.field("help", "? lists every key, : finds every command")
     page.blank()
     page.field("database", overview.database, Tone.MUTED)
-    return page.content
+    return page.lines

@@ -1,14 +1,12 @@
 """A registry server in detail."""
 
-from textual.content import Content
-
 from mcp_optimizer.domain.views import RegistryServerDetail, RegistryServerView
 from mcp_optimizer.tui.ages import Clock, age
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.tone import Tone
 
 
-def registry_document(server: RegistryServerView, clock: Clock, width: int) -> Content:
+def registry_document(server: RegistryServerView, clock: Clock, width: int) -> Lines:
     """Description, who inherits from it, duplicates, tools; what a list row does not know is left out."""
     page = Document(width)
     linked = f"✓ {server.workloads} linked" if server.workloads else "○ nothing inherits from it"
@@ -35,7 +33,7 @@ def registry_document(server: RegistryServerView, clock: Clock, width: int) -> C
         page.field("updated", f"{updated} ago")
     if detail:
         page.tools(detail.tool_list)
-    return page.content
+    return page.lines
 
 
 def _inheritors(page: Document, server: RegistryServerDetail) -> None:

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-from textual.content import Content
-
 from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
 from mcp_optimizer.tui.ages import count
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.tone import Tone
 
 _MANY = 30
 """Of a list longer than this the rest is only counted."""
 
 
-def relation_document(report: RelationReport, width: int) -> Content:
+def relation_document(report: RelationReport, width: int) -> Lines:
     """Links that are made, links that end, and what stays as it is, each with its reason."""
     page = Document(width)
     if not (report.linked or report.unlinked):
@@ -35,10 +33,10 @@ def relation_document(report: RelationReport, width: int) -> Content:
     if report.linked or report.unlinked:
         page.blank()
         page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
-    return page.content
+    return page.lines
 
 
-def resolution_document(report: ResolutionReport, width: int) -> Content:
+def resolution_document(report: ResolutionReport, width: int) -> Lines:
     """Which entry will count, what is renamed, and who waits for it."""
     page = Document(width)
     page.add((report.chosen, Tone.STRONG), (" will count for", Tone.PLAIN))
@@ -54,7 +52,7 @@ def resolution_document(report: ResolutionReport, width: int) -> Content:
     page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
     page.blank()
     page.paragraph("The choice is kept through every later ingestion.", Tone.MUTED)
-    return page.content
+    return page.lines
 
 
 def _link(page: Document, link: LinkReport) -> None:

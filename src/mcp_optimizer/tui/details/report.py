@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
-from textual.content import Content
-
 from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.domain.reports import DeletionReport, IngestReport, RegistryReport, WorkloadReport
 from mcp_optimizer.tui.ages import count, duration
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.tone import Tone
 
 _MANY = 50
 """Of a list longer than this the rest is only counted."""
 
 
-def ingest_document(reports: Sequence[IngestReport], width: int) -> Content:
+def ingest_document(reports: Sequence[IngestReport], width: int) -> Lines:
     """What ingestions did, or in a dry run would do."""
     page = Document(width)
     for report in reports:
@@ -28,10 +26,10 @@ def ingest_document(reports: Sequence[IngestReport], width: int) -> Content:
             _registry(page, report.registry)
         if report.workloads is not None:
             _workloads(page, report.workloads)
-    return page.content
+    return page.lines
 
 
-def deletion_document(report: DeletionReport, width: int) -> Content:
+def deletion_document(report: DeletionReport, width: int) -> Lines:
     """What a deletion would do, before anyone agrees to it."""
     page = Document(width)
     noun = "registry server" if report.entity == "registry" else "workload"
@@ -47,7 +45,7 @@ def deletion_document(report: DeletionReport, width: int) -> Content:
     page.paragraph(
         "Only this database changes. What its source still lists comes back with the next ingestion.", Tone.MUTED
     )
-    return page.content
+    return page.lines
 
 
 def _plural(number: int, noun: str) -> str:

@@ -1,10 +1,8 @@
 """A workload in detail."""
 
-from textual.content import Content
-
 from mcp_optimizer.domain.views import DescriptionSource, ToolDifference, WorkloadDetail, WorkloadView
 from mcp_optimizer.tui.ages import Clock, age, count
-from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import history
 from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, status_cell
 from mcp_optimizer.tui.tone import Tone
@@ -12,7 +10,7 @@ from mcp_optimizer.tui.tone import Tone
 _NOT_IN_CATALOG = "not in catalog"
 
 
-def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Content:
+def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Lines:
     """Relation and where its description comes from first, then status, evidence and tools."""
     page = Document(width)
     relation, status = relation_cell(relation_word(workload)), status_cell(workload.status)
@@ -43,7 +41,7 @@ def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Conte
         page.field("updated", f"{updated} ago")
     if detail:
         _of_detail(page, detail, clock)
-    return page.content
+    return page.lines
 
 
 def _of_detail(page: Document, workload: WorkloadDetail, clock: Clock) -> None:

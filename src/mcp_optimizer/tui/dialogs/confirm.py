@@ -67,7 +67,7 @@ class ConfirmDialog(Dialog[bool]):
         def build(width: int) -> Any:
             page = Document(width)
             page.paragraph(words, tone)
-            return page.content
+            return page.lines
 
         self.query_one(DetailPane).show(subject, build)
 

@@ -1,0 +1,49 @@
+"""Accepting changed tool definitions: what a tool says now counts as first seen."""
+
+from collections.abc import Collection
+
+from mcp_optimizer.db.change_log import Logged, last_change, record
+from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.definitions import changes_of
+from mcp_optimizer.domain.reports import AcceptReport
+from mcp_optimizer.errors import NotFoundError
+from mcp_optimizer.writes import Writer, until_applied
+
+
+class Accepting:
+    """Accepts because a person looked at what changed."""
+
+    def __init__(self, store: Store, writer: Writer) -> None:
+        self._store = store
+        self._writer = writer
+
+    async def accept(self, name: str, tools: Collection[str] | None, *, dry_run: bool) -> AcceptReport:
+        """Accept the present definitions of a workload's tools, or of these. Raises NotFoundError.
+
+        Tools that did not change are left out of the report; there is nothing to accept of them.
+        """
+
+        async def attempt() -> AcceptReport:
+            async with self._store.database.reading() as connection:
+                sequence = await last_change(connection)
+                rows = await self._store.workloads.named(connection, [name])
+                if not rows:
+                    raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
+                stored = await self._store.workload_tools.of_server(connection, rows[0].id)
+                accepted = await self._store.definitions.accepted(connection, name)
+            unknown = sorted(set(tools or ()) - {tool.name for tool in stored})
+            if unknown:
+                raise NotFoundError(f"{name} has no tool {', '.join(unknown)}", remedy="`workload show` lists them")
+            changes = changes_of(stored, {tool: details for tool, (details, _) in accepted.items()})
+            chosen = tuple(change for change in changes if tools is None or change.tool in tools)
+            report = AcceptReport(workload=name, accepted=chosen, dry_run=dry_run)
+            if dry_run or not chosen:
+                return report
+            async with self._writer.writing(sequence) as writing:
+                await self._store.definitions.forget(writing, name, {change.tool for change in chosen})
+                said = [f"{change.tool}: {', '.join(change.fields)}" for change in chosen]
+                lines = [Logged("workload", rows[0].id, name, "accepted", "by-hand", detail) for detail in said]
+                await record(writing, lines)
+            return report
+
+        return await until_applied(attempt)

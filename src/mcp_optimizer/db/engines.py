@@ -1,0 +1,41 @@
+"""Which engine a connection is of, and what is special to it. The one place that tells engines apart (S5)."""
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.db import sqlite_check, sqlite_search, sqlite_words
+from mcp_optimizer.db.search_index import SearchIndex, Soundness
+
+
+class SqliteIndex:
+    """sqlite-vec for meaning, FTS5 for words."""
+
+    create_statements = staticmethod(sqlite_search.create_statements)
+    recreate = staticmethod(sqlite_search.recreate)
+    finish = staticmethod(sqlite_search.finish)
+    put_servers = staticmethod(sqlite_search.put_servers)
+    remove_servers = staticmethod(sqlite_search.remove_servers)
+    put_tools = staticmethod(sqlite_search.put_tools)
+    insert_tools = staticmethod(sqlite_search.insert_tools)
+    remove_tools = staticmethod(sqlite_search.remove_tools)
+    nearest_tools = staticmethod(sqlite_search.nearest_tools)
+    nearest_servers = staticmethod(sqlite_search.nearest_servers)
+    matching_tools = staticmethod(sqlite_words.matching_tools)
+
+
+def index_of(connection: AsyncConnection | Connection) -> SearchIndex:
+    """The search tables of the connection's engine."""
+    if connection.dialect.name == "sqlite":
+        return SqliteIndex()
+    from mcp_optimizer.db.postgres_index import PostgresIndex  # noqa: PLC0415 (most programs need none of it)
+
+    return PostgresIndex()
+
+
+def soundness_of(connection: AsyncConnection) -> Soundness:
+    """The proofs of the connection's engine."""
+    if connection.dialect.name == "sqlite":
+        return sqlite_check
+    from mcp_optimizer.db import postgres_check  # noqa: PLC0415
+
+    return postgres_check

@@ -1,0 +1,47 @@
+"""Which workloads agents get to see. Pure."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from mcp_optimizer.domain.models import Value
+
+
+class Exposable(Protocol):
+    """What the rules of exposure ask of a workload."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Its group."""
+        ...
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a virtual MCP server, which stands for others of its group."""
+        ...
+
+
+class Exposure(Value):
+    """What the settings let agents see: ``groups`` (None: all), and none whose name holds one of ``skipped``."""
+
+    groups: frozenset[str] | None = None
+    skipped: tuple[str, ...] = ()
+
+    def exposed[W: Exposable](self, workloads: Iterable[W]) -> list[W]:
+        """Those of ``workloads``, which must be all there are, that agents see, in their order.
+
+        A group that holds a virtual MCP server exposes only its virtual ones, also while these do not run.
+        """
+        every = list(workloads)
+        virtual = {workload.group for workload in every if workload.virtual}
+        return [
+            workload
+            for workload in every
+            if (self.groups is None or workload.group in self.groups)
+            and (workload.virtual or workload.group not in virtual)
+            and not any(part in workload.name for part in self.skipped)
+        ]

@@ -1,0 +1,193 @@
+"""A predecessor's database made one of this program: planned and embedded first, then written in one transaction.
+
+The plan is that of an ingestion into an empty store, by the same planners and the same writer. The old tables stay,
+under other names, until what was written has been compared with them; then they go, in the same transaction.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from mcp_optimizer.db import quarantine
+from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.legacy import OldDatabase, OldRow, drop_old, read_old, set_aside
+from mcp_optimizer.db.problems import Problem, open_and_close
+from mcp_optimizer.db.quarantine import Quarantined
+from mcp_optimizer.db.sqlite_driver import in_its_thread
+from mcp_optimizer.db.store import Store, StoredState
+from mcp_optimizer.db.upgrade import is_current, run_alembic
+from mcp_optimizer.domain.lifecycle import WorkloadsPlan, plan_workloads
+from mcp_optimizer.domain.models import CatalogEntry, Cause
+from mcp_optimizer.domain.reconcile import CatalogPlan, reconcile
+from mcp_optimizer.domain.upgrade_report import OldTableCount
+from mcp_optimizer.embedding_memory import UnstoredMemory, remember
+from mcp_optimizer.embeddings import Embedder
+from mcp_optimizer.errors import EmbeddingError
+from mcp_optimizer.ingestion_results import registry_problems, registry_report, workload_problems
+from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.upgrading.comparing import compare, keys_of_drafts
+from mcp_optimizer.upgrading.keeping_ids import KeptIds
+from mcp_optimizer.upgrading.old_values import quarantined
+from mcp_optimizer.upgrading.placing import Placement, place
+from mcp_optimizer.writes import Draft, Writer
+
+type OnProgress = Callable[[int, int], None]
+"""Texts embedded, and how many there are to embed."""
+
+_NOTHING = StoredState(sequence=0, registry=[], workloads=[], claims=[], aliases=[], resolutions={}, problems=[])
+
+
+@dataclass(frozen=True)
+class ConversionPlan:
+    """All that a conversion would do. ``refused``: every row without a place, those that matching rejects too."""
+
+    old: OldDatabase
+    placement: Placement
+    catalog: CatalogPlan
+    workloads: WorkloadsPlan
+    drafts: tuple[Draft, Draft]
+    """The registry half, and what is matched with it; written in this order."""
+    refused: tuple[Quarantined, ...]
+    counts: tuple[OldTableCount, ...]
+
+    @property
+    def linked(self) -> int:
+        """Workloads that inherit from a registry server."""
+        return sum(change.after.linked for change in self.workloads.changes)
+
+    @property
+    def texts(self) -> set[str]:
+        """Every text that is embedded."""
+        return {text for draft in self.drafts for text in draft.texts()}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What stays open until the next ingestion: duplicates, rejected workloads, texts that were not embedded."""
+        registry, workloads = self.drafts
+        report = registry_report(self.catalog, self.placement.catalog, registry.registry_failures)
+        return [
+            *registry_problems(self.catalog, report),
+            *workload_problems(self.workloads, workloads.workload_failures),
+        ]
+
+
+class Conversion:
+    """Converts one database."""
+
+    def __init__(self, store: Store, embedder: Embedder, surroundings: Surroundings) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._surroundings = surroundings
+        self._memory = UnstoredMemory(store.database, embedder)
+        self._writer = Writer(store, self._memory, surroundings)
+
+    async def plan(self, old: OldDatabase) -> ConversionPlan:
+        """What becomes of ``old``. Reads nothing else and writes nothing."""
+        now = self._surroundings.timestamp()
+        placement = place(old, now=now)
+        kept = KeptIds(placement)
+        catalog = reconcile(placement.catalog, [])
+        async with self._store.database.reading() as connection:
+            registry = await self._writer.draft(connection, entries=catalog.entries)
+            registry.registry = [kept.registry(write) for write in registry.registry]
+            index = registry.applied_to(_NOTHING, catalog.claims).index()
+            workloads = plan_workloads(placement.listing, [], index, new_id=self._surroundings.new_id, now=now)
+            workloads = workloads.model_copy(update={"changes": tuple(map(kept.change, workloads.changes))})
+            draft = await self._writer.draft(connection, changes=workloads.changes)
+        draft.workloads = [kept.workload(write) for write in draft.workloads]
+        refused = (*placement.quarantined, *_rejected(placement, workloads))
+        shared = [entry for entry in catalog.claims if entry not in {pair.entry for pair in catalog.entries}]
+        counts = _counted(old, placement, refused, shared)
+        return ConversionPlan(old, placement, catalog, workloads, (registry, draft), refused, counts)
+
+    async def embed(self, plan: ConversionPlan, on_progress: OnProgress | None = None) -> int:
+        """Fill in the vectors; how many were made. Raises EmbeddingError when none can be: then nothing is changed."""
+        await self._memory.embed(plan.texts, on_progress)
+        for draft in plan.drafts:
+            await self._writer.embed(draft)  # notes what failed
+        failed = {text: why for draft in plan.drafts for text, why in draft.embedded.failed.items()}
+        if failed and not self._memory.made:
+            raise EmbeddingError(f"nothing can be embedded: {next(iter(failed.values()))}; the database is as it was")
+        return len(self._memory.made)
+
+    async def apply(self, plan: ConversionPlan) -> bool:
+        """Do it, in one transaction. False, and nothing is done: the database is not what the plan was made from."""
+        model = (self._embedder.model, await self._embedder.dimension())
+        async with self._store.database.writing() as connection:
+            if await is_current(connection):
+                return False
+            if (await in_its_thread(connection, self._reader(plan))).fingerprint != plan.old.fingerprint:
+                return False
+            await in_its_thread(connection, lambda bare: set_aside(bare, plan.old.shape))
+            await connection.run_sync(run_alembic, None, model)
+            writing = Writing(connection, self._surroundings.timestamp())
+            await self._write(writing, plan)
+            await compare(connection, plan.old, keys_of_drafts(*plan.drafts, plan.refused), plan.counts)
+            await in_its_thread(connection, lambda bare: drop_old(bare, plan.old.shape))
+        return True
+
+    async def _write(self, writing: Writing, plan: ConversionPlan) -> None:
+        await remember(writing.connection, self._embedder.model, self._memory.made)
+        for draft in plan.drafts:
+            await self._writer.apply(writing, draft, cause=Cause.OLDER_DATABASE)
+        described = [
+            {"id": change.after.id, "description": said}
+            for change in plan.workloads.changes
+            if not change.after.linked and (said := plan.placement.descriptions.get(change.after.name))
+        ]
+        if described:  # what it can do says less than what it was described by
+            await writing.connection.execute(
+                text("UPDATE mcpservers_workload SET description = :description WHERE id = :id"), described
+            )
+        if plan.catalog.claims:
+            await self._store.registry_servers.set_claims(writing, plan.catalog.claims)
+        await open_and_close(writing, plan.problems, [], new_id=self._surroundings.new_id)
+        await quarantine.add(writing, plan.refused, new_id=self._surroundings.new_id)
+        said = ", ".join(f"{count.rows} {count.table}" for count in plan.counts)
+        detail = f"{said}; {len(plan.refused)} without a place"
+        await record(writing, [Logged("database", "", "", "upgraded", Cause.OLDER_DATABASE, detail)])
+
+    @staticmethod
+    def _reader(plan: ConversionPlan) -> Callable[[Any], OldDatabase]:
+        return lambda bare: read_old(bare, plan.old.shape)
+
+
+def _rejected(placement: Placement, plan: WorkloadsPlan) -> list[Quarantined]:
+    """Rows of workloads that several entries claim (M2), with their tools where these are not the registry's too."""
+    found: list[Quarantined] = []
+    placed = {server.row.id for _, server in placement.entries.values()}
+    for rejection in plan.rejected:
+        _, server = placement.workloads[rejection.observed.name]
+        rows: list[OldRow] = [server.row]
+        if server.row.table != "mcpserver" or server.row.id not in placed:
+            rows += [row for _, row in server.tools]
+        found += [quarantined(row, rejection.reason) for row in rows]
+    return found
+
+
+def _counted(
+    old: OldDatabase, placement: Placement, refused: tuple[Quarantined, ...], shared: list[CatalogEntry]
+) -> tuple[OldTableCount, ...]:
+    """What became of every row, table by table."""
+    lost = {(row.origin, row.origin_id) for row in refused}
+    beside = [placement.entries[entry.identity.key, entry.name][1] for entry in shared]
+    running = {(server.row.table, server.row.id) for _, server in placement.workloads.values()}
+    doubled = {
+        (row.table, row.id)
+        for server in beside
+        if (server.row.table, server.row.id) not in running
+        for row in (server.row, *(row for _, row in server.tools))
+    }
+    rows = (*old.servers, *old.tools)
+    return tuple(
+        OldTableCount(
+            table=table,
+            rows=old.count(table),
+            quarantined=sum((row.table, row.id) in lost for row in rows if row.table == table),
+            shared=sum((row.table, row.id) in doubled - lost for row in rows if row.table == table),
+            placed=sum((row.table, row.id) not in doubled | lost for row in rows if row.table == table),
+        )
+        for table in sorted({row.table for row in rows})
+    )
