@@ -9,6 +9,7 @@ from mcp_optimizer.db.upgrade import HEAD, stored_model, stored_revision
 from mcp_optimizer.domain.reports import CheckFinding, CheckReport
 from mcp_optimizer.embeddings import Embedder
 from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.sources.kubernetes_check import check_kubernetes
 from mcp_optimizer.sources.toolhive_discovery import default_state_home, discover
 
 
@@ -19,7 +20,7 @@ async def examine(settings: Settings, embedder: Embedder) -> CheckReport:
             *_sqlite(),
             *await _database(settings, embedder),
             await _model(embedder),
-            await _toolhive(settings),
+            *(await check_kubernetes(settings) if settings.runtime_mode == "k8s" else [await _toolhive(settings)]),
         )
     )
 

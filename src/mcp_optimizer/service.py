@@ -261,7 +261,7 @@ class DataService:
         dry_run: bool = False,
         on_progress: Callable[[IngestProgress], None] | None = None,
     ) -> list[IngestReport]:
-        """Ingest from each source in turn (None: ToolHive). Cancelling the task stops it and leaves the store whole."""
+        """Ingest from each source in turn (None: default). Cancelling the task stops it and leaves the store whole."""
         locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
         reports: list[IngestReport] = []
         for named in sources:

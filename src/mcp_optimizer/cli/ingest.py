@@ -26,8 +26,9 @@ type OnProgress = Callable[[IngestProgress], None]
     "--from",
     "sources",
     multiple=True,
-    metavar="toolhive|URL|FILE",
-    help="Where from; may be given several times, each is ingested in turn. Default: toolhive.",
+    metavar="toolhive|kubernetes|URL|FILE",
+    help="Where from; may be given several times, each is ingested in turn. "
+    "Default: toolhive, or kubernetes where the runtime mode is k8s.",
 )
 @dry_run_option
 @json_option

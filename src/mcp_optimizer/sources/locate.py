@@ -8,6 +8,7 @@ from mcp_optimizer.domain.models import Catalog, WorkloadListing
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.base import OnProgress, Source
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
+from mcp_optimizer.sources.kubernetes import KubernetesSource
 from mcp_optimizer.sources.mcp_tools import fetch_all
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from mcp_optimizer.sources.snapshots import Snapshot, is_snapshot, parse_snapshot
@@ -19,9 +20,12 @@ from mcp_optimizer.sources.toolhive_discovery import address_of
 def open_source(spec: str | None, settings: Settings, *, state_home: Path | None = None) -> Source:
     """The source that ``spec`` names; nothing is read yet.
 
-    None or ``toolhive``: ToolHive, discovered. An http(s) URL: a registry document or snapshot there, or a ToolHive
+    None: ToolHive, or the cluster where the settings say that workloads run in one. ``toolhive``: ToolHive,
+    discovered. ``kubernetes``: the cluster. An http(s) URL: a registry document or snapshot there, or a ToolHive
     whose base URL it is. ``unix://…``: a ToolHive at this socket. Else: a file, registry document or snapshot.
     """
+    if spec == "kubernetes" or (spec is None and settings.runtime_mode == "k8s"):
+        return KubernetesSource(settings)
     if spec is None or spec == "toolhive":
         return ToolHiveSource(settings, state_home=state_home)
     if spec.lower().startswith("unix://"):

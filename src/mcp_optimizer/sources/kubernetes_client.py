@@ -1,0 +1,235 @@
+"""Requests to a Kubernetes API server: whole listings of a kind, every failure in words.
+
+It is asked over plain HTTP with the token of a service account; nothing is watched and nothing changed.
+"""
+
+import asyncio
+import ipaddress
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.errors import SourceError
+from mcp_optimizer.sources.documents import HttpStatusError, fetch_bytes, is_url, read_file
+from mcp_optimizer.sources.json_values import kind_of, label_of, object_of, parse_json, reason_of, text_of
+from mcp_optimizer.sources.kubernetes_items import API_GROUP, ResourceKind
+from mcp_optimizer.sources.kubernetes_listing import Found
+from mcp_optimizer.text import public_url
+
+_VERSIONS: Final = ("v1beta1", "v1alpha1")
+_PAGE_SIZE: Final = 500
+_MAX_PAGES: Final = 1000
+_RESTARTS: Final = 3
+"""How often a listing begins again because its pages expired while they were read."""
+_PATIENCE: Final = 12
+"""A whole listing may take this many times as long as one request."""
+_SMALL: Final = 64 * 1024
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
+_GONE: Final = 410
+
+
+class _Page(NamedTuple):
+    items: list[Any]
+    following: str
+    """The token that the next page is asked with; empty on the last one."""
+
+
+class KubernetesClient:
+    """One API server. Open it with :meth:`opened`, which reads token and certificates anew."""
+
+    def __init__(self, url: str, http: httpx2.AsyncClient, *, token: str, settings: Settings) -> None:
+        self.label = f"kubernetes {public_url(url)}"
+        self._http = http
+        self._has_token = bool(token)
+        self._token_file = label_of(str(settings.k8s_token_file))
+        self._seconds = settings.toolhive_timeout
+        self._max_bytes = settings.max_document_bytes
+
+    @classmethod
+    async def opened(cls, settings: Settings, environment: Mapping[str, str] = os.environ) -> Self:
+        """A client for the API server that the settings name. Raises :class:`SourceError`; use it in ``async with``."""
+        url = api_server_url(settings, environment)
+        token = await asyncio.to_thread(_token, settings)
+        if token and urlsplit(url).scheme.lower() == "http" and not _is_loopback(urlsplit(url).hostname or ""):
+            raise SourceError(
+                f"the token is not sent to {public_url(url)} in clear text",
+                remedy="name an https URL, or one on loopback such as that of `kubectl proxy`",
+            )
+        verify = await asyncio.to_thread(_verify, settings, url)
+        transport = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False)
+        headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+        http = httpx2.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=None, trust_env=False)
+        return cls(url, http, token=token, settings=settings)
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._http.aclose()
+
+    async def version(self) -> str:
+        """The version of the cluster; empty where it does not tell us. Raises :class:`SourceError` if none answers."""
+        try:
+            answer = await self._get("/version", max_bytes=_SMALL)
+        except HttpStatusError:
+            return ""
+        return text_of(object_of(answer).get("gitVersion"))
+
+    async def listed(self, kind: ResourceKind, namespace: str, *, only_first: bool = False) -> Found:
+        """All resources of a kind, page after page; with ``only_first`` one of them, to see whether that is allowed.
+
+        Raises nothing: what could not be read is the ``problem``, and what was read before stays (C6).
+        """
+        deadline = asyncio.get_running_loop().time() + self._seconds * _PATIENCE
+        for version in _VERSIONS:
+            path = _path(kind, version, namespace)
+            found = Found(kind, namespace, version=version)
+            for _ in range(_RESTARTS):
+                try:
+                    return await self._pages(path, found, deadline, only_first=only_first)
+                except _UnknownKindError:
+                    break
+                except _ExpiredError:
+                    continue
+            else:
+                return found._replace(problem="its pages expire before they are read")
+        return Found(kind, namespace)
+
+    async def _pages(self, path: str, found: Found, deadline: float, *, only_first: bool) -> Found:
+        items: list[Any] = []
+        following = ""
+        seen: set[str] = set()
+        problem, forbidden = "", False
+        while not problem:
+            try:
+                page = await self._page(path, following, limit=1 if only_first else _PAGE_SIZE)
+            except HttpStatusError as error:
+                if error.status == _NOT_FOUND and not following:
+                    raise _UnknownKindError from None
+                if error.status == _GONE and following:
+                    raise _ExpiredError from None
+                problem, forbidden = self._refusal(error, found), error.status == _FORBIDDEN
+                break
+            except SourceError as error:
+                problem = reason_of(error)
+                break
+            items += page.items
+            following = page.following
+            if not following or only_first:
+                break
+            if following in seen or len(seen) >= _MAX_PAGES:
+                problem = "its pages do not come to an end"
+            elif asyncio.get_running_loop().time() > deadline:
+                problem = f"it takes longer than {self._seconds * _PATIENCE:g} s to read"
+            seen.add(following)
+        return found._replace(items=tuple(items), problem=problem, forbidden=forbidden)
+
+    async def _page(self, path: str, following: str, *, limit: int) -> _Page:
+        resume = f"&continue={quote(following, safe='')}" if following else ""
+        answer = await self._get(f"{path}?limit={limit}{resume}", max_bytes=self._max_bytes)
+        items = object_of(answer).get("items", {})
+        if not isinstance(items, list | None):
+            raise SourceError(f"{self.label}{path} gave {kind_of(answer)} without a list of `items`")
+        token = object_of(object_of(answer).get("metadata")).get("continue")
+        if not isinstance(token, str | None):
+            raise SourceError(f"{self.label}{path} gave {kind_of(token)} instead of a token for the next page")
+        return _Page(items or [], text_of(token))
+
+    async def _get(self, path: str, *, max_bytes: int) -> object:
+        label = f"{self.label}{label_of(path.partition('?')[0])}"
+        data = await fetch_bytes(self._http, path, label=label, max_bytes=max_bytes, seconds=self._seconds)
+        return await asyncio.to_thread(parse_json, data, label=label)
+
+    def _refusal(self, error: HttpStatusError, found: Found) -> str:
+        if error.status == _FORBIDDEN:
+            scope = f"in namespace {found.namespace}" if found.namespace else "in the whole cluster"
+            return f"the permission `list` for {found.kind.plural}.{API_GROUP} {scope} is missing"
+        if error.status == _UNAUTHORIZED and self._has_token:
+            return f"the API server does not accept the token in {self._token_file}"
+        if error.status == _UNAUTHORIZED:
+            return f"the API server asks for a token, and there is none in {self._token_file}"
+        return reason_of(error)
+
+
+class _UnknownKindError(Exception):
+    """The cluster does not know a kind in a version of the API."""
+
+
+class _ExpiredError(Exception):
+    """The listing that a page belongs to is no longer kept."""
+
+
+def api_server_url(settings: Settings, environment: Mapping[str, str] = os.environ) -> str:
+    """The API server's URL without a trailing slash: as set, else that of the cluster this runs in.
+
+    Raises :class:`SourceError`.
+    """
+    given = settings.k8s_api_server_url
+    if given:
+        try:
+            usable = is_url(given) and bool(httpx2.URL(given).host) and bool(urlsplit(given).hostname)
+        except (ValueError, httpx2.InvalidURL):
+            usable = False
+        if not usable:
+            raise SourceError(
+                f"not a URL of a Kubernetes API server: {public_url(given)}", remedy="expected https://HOST:PORT"
+            )
+        return given.rstrip("/")
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    if not host:
+        raise SourceError(
+            "this is not a pod of a cluster, and no Kubernetes API server is named",
+            remedy="name one with MCP_OPTIMIZER_K8S_API_SERVER_URL, such as that of `kubectl proxy`",
+        )
+    port = environment.get("KUBERNETES_SERVICE_PORT_HTTPS") or environment.get("KUBERNETES_SERVICE_PORT") or "443"
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _path(kind: ResourceKind, version: str, namespace: str) -> str:
+    scope = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+    return f"/apis/{API_GROUP}/{version}/{scope}{kind.plural}"
+
+
+def _token(settings: Settings) -> str:
+    """The token; empty where there is no file and none was named: `kubectl proxy` needs none."""
+    path = settings.k8s_token_file
+    if not _there(path, named="k8s_token_file" in settings.model_fields_set):
+        return ""
+    token = read_file(str(path), _SMALL).decode("latin-1").strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise SourceError(f"{label_of(str(path))} does not hold a token")
+    return token
+
+
+def _verify(settings: Settings, url: str) -> ssl.SSLContext | bool:
+    """What the server's certificate is checked against. Loading the certificates of the world takes a while."""
+    if not url.lower().startswith("https"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    path = settings.k8s_ca_file
+    if not _there(path, named="k8s_ca_file" in settings.model_fields_set):
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except (ssl.SSLError, OSError) as error:
+        raise SourceError(f"{label_of(str(path))} does not hold certificates: {reason_of(error)}") from None
+
+
+def _there(path: Path, *, named: bool) -> bool:
+    """Whether the file is to be read; one that was named by hand must be there, and reading it says so."""
+    return named or path.exists()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
