@@ -16,8 +16,8 @@ from mcp_optimizer.domain.models import WorkloadListing
 from mcp_optimizer.domain.reports import CheckFinding
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.kubernetes import KubernetesSource
+from mcp_optimizer.sources.kubernetes_access import api_server_url
 from mcp_optimizer.sources.kubernetes_check import check_kubernetes
-from mcp_optimizer.sources.kubernetes_client import api_server_url
 from mcp_optimizer.sources.locate import open_source
 from mcp_optimizer.sources.toolhive import ToolHiveSource
 from tests.support.kubernetes import GROUP, SECRET, FakeApiServer, resource
@@ -111,8 +111,9 @@ async def test_a_listing_whose_pages_expired_begins_again() -> None:
         (Fault(body=b"null"), "gave null without a list of `items`"),
         (Fault(body=b'{"items": {}}'), "gave an object without a list of `items`"),
         (Fault(body=b'{"kind": "Status"}'), "gave an object without a list of `items`"),
-        (Fault(body=b'{"items": [], "metadata": {"continue": 7}}'), "gave a number instead of a token"),
-        (Fault(body=b'{"items": [], "metadata": {"continue": "\\ud800"}}'), "pages do not come to an end"),
+        (Fault(body=b'{"items": [], "metadata": {"continue": 7}}'), "gave a number that is no token"),
+        (Fault(body=b'{"items": [], "metadata": {"continue": "\\ud800"}}'), "gave a text that is no token"),
+        (Fault(body=b'{"items": [], "metadata": {"continue": " "}}'), "gave a text that is no token"),
     ],
 )
 async def test_l9_a_kind_that_can_not_be_read_whole_leaves_the_others_and_an_incomplete_listing(

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcp_optimizer.domain.models import Kind
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.kubernetes_items import ResourceKind
+from mcp_optimizer.sources.kubernetes_items import ResourceKind, resource_key
 from mcp_optimizer.sources.kubernetes_listing import Found, assemble, refuse_nothing_read
 from tests.support.kubernetes import resource
 
@@ -92,3 +94,38 @@ def test_nothing_read_is_an_error_and_never_an_empty_listing() -> None:
         refuse_nothing_read([found(SERVER, problem="away", namespace="a"), Found(VIRTUAL, "a")])
     refuse_nothing_read([found(SERVER), Found(VIRTUAL, "")])  # it was read, and there is none
     refuse_nothing_read([found(SERVER, "a/one", problem="broke off")])
+
+
+KEYS = st.sampled_from(["a/x", "a/y", "b/x"])
+ODD = st.sampled_from([None, 7, {}, {"metadata": {"name": "x"}}, {"metadata": []}])
+PART = st.builds(
+    lambda kind, keys, odd, problem: found(kind, *keys, problem=problem)._replace(
+        items=(*(resource(kind, key, {"image": "a/b"}) for key in keys), *odd)
+    ),
+    st.sampled_from(list(ResourceKind)),
+    st.lists(KEYS, max_size=4),
+    st.lists(ODD, max_size=2),
+    st.sampled_from(["", "", "away"]),
+)
+PARTS = st.lists(PART, max_size=4, unique_by=lambda part: part.kind)
+
+
+@given(PARTS, PARTS, st.randoms())
+def test_whatever_is_found_each_resource_is_listed_once_under_a_name_of_its_own(
+    before: list[Found], now: list[Found], chance: Any
+) -> None:
+    holders = assemble(before, source="s").holders
+    first = assemble(now, source="s", holders=holders)
+    chance.shuffle(now)
+    assert assemble(now, source="s", holders=holders) == first
+    listed = [workload.name for workload in first.listing.workloads]
+    assert len(set(listed)) == len(listed)
+    distinct = {(part.kind, key) for part in now for item in part.items if (key := resource_key(item, namespace=""))}
+    assert len(listed) == len(distinct)
+    sound = all(not part.problem and all(resource_key(item, namespace="") for item in part.items) for part in now)
+    assert first.listing.complete is sound
+    taken = {key: kind for key, kind in holders.items() if any(part.kind is kind and part.problem for part in now)}
+    order = list(ResourceKind)
+    for key, kind in taken.items():  # no later kind takes over what a kind had that can't be read now
+        holder = first.holders[key]
+        assert order.index(holder) <= order.index(kind)

@@ -8,7 +8,8 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import WorkloadListing
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.base import OnProgress
-from mcp_optimizer.sources.kubernetes_client import KubernetesClient, api_server_url
+from mcp_optimizer.sources.kubernetes_access import api_server_url
+from mcp_optimizer.sources.kubernetes_client import KubernetesClient
 from mcp_optimizer.sources.kubernetes_items import ResourceKind
 from mcp_optimizer.sources.kubernetes_listing import Found, assemble, refuse_nothing_read
 from mcp_optimizer.sources.mcp_tools import fetch_all

@@ -4,20 +4,18 @@ It is asked over plain HTTP with the token of a service account; nothing is watc
 """
 
 import asyncio
-import ipaddress
 import os
-import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.documents import HttpStatusError, fetch_bytes, is_url, read_file
+from mcp_optimizer.sources.documents import HttpStatusError, fetch_bytes
 from mcp_optimizer.sources.json_values import kind_of, label_of, object_of, parse_json, reason_of, text_of
+from mcp_optimizer.sources.kubernetes_access import api_server_url, read_token, verification
 from mcp_optimizer.sources.kubernetes_items import API_GROUP, ResourceKind
 from mcp_optimizer.sources.kubernetes_listing import Found
 from mcp_optimizer.text import public_url
@@ -57,13 +55,8 @@ class KubernetesClient:
     async def opened(cls, settings: Settings, environment: Mapping[str, str] = os.environ) -> Self:
         """A client for the API server that the settings name. Raises :class:`SourceError`; use it in ``async with``."""
         url = api_server_url(settings, environment)
-        token = await asyncio.to_thread(_token, settings)
-        if token and urlsplit(url).scheme.lower() == "http" and not _is_loopback(urlsplit(url).hostname or ""):
-            raise SourceError(
-                f"the token is not sent to {public_url(url)} in clear text",
-                remedy="name an https URL, or one on loopback such as that of `kubectl proxy`",
-            )
-        verify = await asyncio.to_thread(_verify, settings, url)
+        token = await asyncio.to_thread(read_token, settings, url)
+        verify = await asyncio.to_thread(verification, settings, url)
         transport = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False)
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         http = httpx2.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=None, trust_env=False)
@@ -140,9 +133,9 @@ class KubernetesClient:
         if not isinstance(items, list | None):
             raise SourceError(f"{self.label}{path} gave {kind_of(answer)} without a list of `items`")
         token = object_of(object_of(answer).get("metadata")).get("continue")
-        if not isinstance(token, str | None):
-            raise SourceError(f"{self.label}{path} gave {kind_of(token)} instead of a token for the next page")
-        return _Page(items or [], text_of(token))
+        if not isinstance(token, str | None) or text_of(token) != (token or ""):
+            raise SourceError(f"{self.label}{path} gave {kind_of(token)} that is no token for the next page")
+        return _Page(items or [], token or "")
 
     async def _get(self, path: str, *, max_bytes: int) -> object:
         label = f"{self.label}{label_of(path.partition('?')[0])}"
@@ -168,68 +161,6 @@ class _ExpiredError(Exception):
     """The listing that a page belongs to is no longer kept."""
 
 
-def api_server_url(settings: Settings, environment: Mapping[str, str] = os.environ) -> str:
-    """The API server's URL without a trailing slash: as set, else that of the cluster this runs in.
-
-    Raises :class:`SourceError`.
-    """
-    given = settings.k8s_api_server_url
-    if given:
-        try:
-            usable = is_url(given) and bool(httpx2.URL(given).host) and bool(urlsplit(given).hostname)
-        except (ValueError, httpx2.InvalidURL):
-            usable = False
-        if not usable:
-            raise SourceError(
-                f"not a URL of a Kubernetes API server: {public_url(given)}", remedy="expected https://HOST:PORT"
-            )
-        return given.rstrip("/")
-    host = environment.get("KUBERNETES_SERVICE_HOST", "")
-    if not host:
-        raise SourceError(
-            "this is not a pod of a cluster, and no Kubernetes API server is named",
-            remedy="name one with MCP_OPTIMIZER_K8S_API_SERVER_URL, such as that of `kubectl proxy`",
-        )
-    port = environment.get("KUBERNETES_SERVICE_PORT_HTTPS") or environment.get("KUBERNETES_SERVICE_PORT") or "443"
-    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 def _path(kind: ResourceKind, version: str, namespace: str) -> str:
     scope = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
     return f"/apis/{API_GROUP}/{version}/{scope}{kind.plural}"
-
-
-def _token(settings: Settings) -> str:
-    """The token; empty where there is no file and none was named: `kubectl proxy` needs none."""
-    path = settings.k8s_token_file
-    if not _there(path, named="k8s_token_file" in settings.model_fields_set):
-        return ""
-    token = read_file(str(path), _SMALL).decode("latin-1").strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise SourceError(f"{label_of(str(path))} does not hold a token")
-    return token
-
-
-def _verify(settings: Settings, url: str) -> ssl.SSLContext | bool:
-    """What the server's certificate is checked against. Loading the certificates of the world takes a while."""
-    if not url.lower().startswith("https"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    path = settings.k8s_ca_file
-    if not _there(path, named="k8s_ca_file" in settings.model_fields_set):
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(path))
-    except (ssl.SSLError, OSError) as error:
-        raise SourceError(f"{label_of(str(path))} does not hold certificates: {reason_of(error)}") from None
-
-
-def _there(path: Path, *, named: bool) -> bool:
-    """Whether the file is to be read; one that was named by hand must be there, and reading it says so."""
-    return named or path.exists()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
