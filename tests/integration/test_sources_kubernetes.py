@@ -194,7 +194,7 @@ async def test_what_is_wrong_with_a_token_is_said(tmp_path: Path) -> None:
             await listing(api)
         with pytest.raises(SourceError, match="there is no file"):
             await listing(api, k8s_token_file=tmp_path / "absent")
-        for content in (b"", b" \n", b"one\r\nX-Other: two", b"\xff\xfe", "tök".encode()):
+        for content in (b"", b" \n", b"a b", b"one\r\nX-Other:two", b"\xff\xfe", "tök".encode()):
             (tmp_path / "token").write_bytes(content)
             with pytest.raises(SourceError, match="does not hold a token"):
                 await listing(api, k8s_token_file=tmp_path / "token")
