@@ -1,6 +1,11 @@
 """The container file, the manifests and the guide: they parse, agree with one another and name settings that exist."""
 
+import json
 import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +112,28 @@ def test_the_container_is_slim_unprivileged_and_watched() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied) == kept
     assert all((ROOT / name).exists() for name in copied)
+
+
+class _Health(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # noqa: N802 - the name the library calls
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quietly."""
+
+
+def test_the_health_check_of_the_container_tells_well_from_ill() -> None:
+    (written,) = re.findall(r"^HEALTHCHECK .*?CMD (\[.*?\])$", CONTAINER.read_text(), re.DOTALL | re.MULTILINE)
+    program, *arguments = json.loads(written)
+    assert program == "python"
+    with HTTPServer(("127.0.0.1", 0), _Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = {"MCP_OPTIMIZER_MCP_PORT": str(server.server_port)}
+        assert subprocess.run([sys.executable, *arguments], env=port, check=False).returncode == 0
+        server.shutdown()
+    ill = subprocess.run([sys.executable, *arguments], env=port, check=False, capture_output=True)
+    assert ill.returncode != 0
 
 
 def test_the_guide_names_files_that_are_there() -> None:
