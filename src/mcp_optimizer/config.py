@@ -52,11 +52,6 @@ def _comma_list(value: object) -> object:
 _COMMA_LIST = BeforeValidator(_comma_list)
 
 
-def _unset_when_empty(value: object) -> object:
-    """An environment variable that is set to nothing counts as unset."""
-    return None if value == "" else value
-
-
 type LogLevel = Literal["debug", "info", "warning", "error"]
 type RuntimeMode = Literal["docker", "k8s"]
 
@@ -65,7 +60,12 @@ class Settings(BaseSettings):
     """Everything that can be set. Times are in seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MCP_OPTIMIZER_", extra="ignore", frozen=True, populate_by_name=True, case_sensitive=False
+        env_prefix="MCP_OPTIMIZER_",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        case_sensitive=False,
+        env_ignore_empty=True,  # an environment variable that is set to nothing counts as unset
     )
 
     db_url: Annotated[str | None, Field(validation_alias=_env("db_url"))] = None
@@ -179,7 +179,6 @@ class Settings(BaseSettings):
     """How long one call of a tool may take, from start to end."""
     max_tool_response_tokens: Annotated[
         Annotated[int, Field(ge=100, le=100_000)] | None,
-        BeforeValidator(_unset_when_empty),
         Field(validation_alias=_env("max_tool_response_tokens")),
     ] = None
     """Longer results of tools are cut to so many tokens. Unset: they are not."""

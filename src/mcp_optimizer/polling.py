@@ -127,7 +127,8 @@ class Polling:
             return False
         try:
             return not await self.has_registry()
-        except OptimizerError:
+        except Exception as error:  # noqa: BLE001 (as below)
+            log.warning("whether a catalog is stored is not known", reason=public_message(str(error)))
             return False
 
     async def refresh(self, workload: str | None = None, *, within: float = 30.0) -> Refresh:
@@ -167,7 +168,8 @@ class Polling:
 
     async def _poll(self, part: _Part) -> None:
         async with self._lock:
-            await self._poll_now(part)
+            if part.due <= self.surroundings.monotonic():  # it may have been polled on demand meanwhile
+                await self._poll_now(part)
 
     async def _poll_now(self, part: _Part) -> PollView:
         """One poll and what follows from it. The lock is held."""
@@ -223,7 +225,7 @@ class Polling:
             told = self.on_poll(view)
             if told is not None:
                 await told
-        except OptimizerError as error:
+        except Exception as error:  # noqa: BLE001 (as above)
             log.warning("a poll could not be noted", reason=public_message(str(error)))
 
 

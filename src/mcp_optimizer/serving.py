@@ -43,6 +43,7 @@ class QueryLog:
         self._surroundings = surroundings
         self._waiting: deque[QueryRecord] = deque(maxlen=_WAITING)
         self._writing: asyncio.Task[None] | None = None
+        self._flushing = asyncio.Lock()
         self.dropped = 0
         """Queries that were never stored."""
 
@@ -54,7 +55,11 @@ class QueryLog:
             self._writing = asyncio.create_task(self._write_soon(), name="query-log")
 
     async def flush(self) -> None:
-        """Store what waits. What can't be stored is dropped."""
+        """Store what waits. What can't be stored is dropped. One at a time: this also waits for one under way."""
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         records = list(self._waiting)
         self._waiting.clear()
         if not records:
@@ -153,12 +158,12 @@ class Presence:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
             with contextlib.suppress(OptimizerError):
-                await self.withdraw(server)
+                await asyncio.shield(self.withdraw(server))
 
     async def _beat_on(self, server: ServerView, polls: Callable[[], Sequence[PollView]]) -> None:
         while True:
             await self._surroundings.sleep(HEARTBEAT_SECONDS)
             try:
                 await self.beat(server, polls())
-            except OptimizerError as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, the next heartbeat may be stored)
                 log.warning("heartbeat not stored", reason=public_message(str(error)))

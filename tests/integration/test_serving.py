@@ -14,7 +14,7 @@ from mcp_optimizer.domain.views import Scope, SearchHit
 from mcp_optimizer.service import DataService
 from mcp_optimizer.watching import SERVING
 from tests.conftest import OpenService
-from tests.support.database import raw_connection, value
+from tests.support.database import damage, raw_connection, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
 from tests.support.surroundings import Clock
@@ -130,6 +130,26 @@ async def test_what_waits_is_stored_when_the_service_is_closed(settings: Setting
         service.note_query(query_record("find_tool", "one"))
     async with DataService(settings, embedder=FakeEmbedder()) as service:
         assert [query.text for query in await service.recent_queries()] == ["one"]
+
+
+async def test_closing_waits_for_what_is_being_stored(settings: Settings) -> None:
+    async with DataService(settings, embedder=FakeEmbedder()) as service:
+        service.note_query(query_record("find_tool", "one"))
+        flush = asyncio.ensure_future(service._queries.flush())
+        await asyncio.sleep(0)
+        flush.cancel()
+        service.note_query(query_record("find_tool", "two"))
+        writing = asyncio.ensure_future(asyncio.shield(service._queries.flush()))
+        await asyncio.sleep(0)
+        await service._queries.close()
+        assert not service._queries._flushing.locked()
+        await writing
+
+
+async def test_what_a_newer_program_adds_is_passed_over(service: DataService, database: Place) -> None:
+    newer = '{"kind": "find_tool", "text": "one", "mood": "good"}'
+    damage(database, "INSERT INTO tool_queries (at, record) VALUES (?, ?)", "2026-01-02T03:04:05Z", newer)
+    assert [query.text for query in await service.recent_queries()] == ["one"]
 
 
 async def test_only_the_newest_are_kept(settings: Settings, database_path: Path) -> None:

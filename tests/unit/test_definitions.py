@@ -89,6 +89,13 @@ def test_what_is_replaced_or_removed_was_first_seen() -> None:
         ("\u3164", "U+3164 HANGUL FILLER ×1"),
         ("hid\u200dden", "U+200D ZERO WIDTH JOINER ×1"),
         ("x\U000e0100", "U+E0100 VARIATION SELECTOR-17 ×1"),
+        ("a\u034fb", "U+034F COMBINING GRAPHEME JOINER ×1"),
+        ("a\u2065b", "U+2065 unnamed ×1"),
+        ("\U000e0fff", "U+E0FFF unnamed ×1"),
+        ("a\u2028b", "U+2028 LINE SEPARATOR ×1"),
+        ("a\x1b[8mb", "U+001B unnamed ×1"),
+        ("a\bb", "U+0008 unnamed ×1"),
+        ("i\ufe01g\ufe01n", "U+FE01 VARIATION SELECTOR-2 ×2"),
         ("\u2708\ufe0f\ufe0e", "U+FE0E VARIATION SELECTOR-15 ×1"),
     ],
 )
@@ -97,7 +104,18 @@ def test_invisible_characters_are_named(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["plain", "naïve — “quoted”", "東京", "✈️ 👩‍💻 👨‍👩‍👧", "می‌خواهم", "क्‍ष", "tab\tand\nline"]
+    "text",
+    [
+        "plain",
+        "naïve — “quoted”",
+        "東京",
+        "✈️ 👩‍💻 👨‍👩‍👧",
+        "می‌خواهم",
+        "क्‍ष",
+        "tab\tand\nline",
+        "step 1\ufe0f\u20e3",
+        "a \\\\b regex",
+    ],
 )
 def test_scripts_and_emoji_are_not_suspected(text: str) -> None:
     assert invisible_in({"name": "t", "description": text}) == ()
@@ -107,6 +125,13 @@ def test_parameters_titles_and_keys_are_looked_at_too() -> None:
     schema = {"properties": {"a\u200b": {"description": "x\u202e"}}, "required": ["b\u2060"]}
     found = invisible_in({"name": "t", "title": "\u2066", "inputSchema": schema, "_meta": {"\u200b": ""}})
     assert [name.split()[0] for name in found] == ["U+200B", "U+202E", "U+2060", "U+2066"]
+
+
+def test_a_number_too_large_for_a_quick_look_hides_nothing() -> None:
+    schema = {"properties": {"n": {"maximum": 2**70}}}
+    assert invisible_in({"name": "t", "description": "a\u200bb", "inputSchema": schema}) == (
+        "U+200B ZERO WIDTH SPACE ×1",
+    )
 
 
 def test_the_tools_of_a_workload_in_words() -> None:

@@ -234,7 +234,7 @@ async def test_its_polls_are_told_with_their_outcome_and_the_next_moment() -> No
     assert world.polling.polls == (registry, workloads)
 
 
-@pytest.mark.parametrize("error", [StoreError("the disk is full")])
+@pytest.mark.parametrize("error", [StoreError("the disk is full"), TypeError("a mistake of the program")])
 async def test_what_can_not_be_noted_does_not_end_it(error: Exception) -> None:
     world = World(has_registry=True)
 
@@ -245,3 +245,15 @@ async def test_what_can_not_be_noted_does_not_end_it(error: Exception) -> None:
     async with world.running():
         await world.time.pass_(130)
     assert len(world.moments(WORKLOADS)) == 3
+
+
+async def test_what_was_polled_on_demand_while_it_waited_is_not_polled_again_at_once() -> None:
+    world = World(has_registry=True)
+    world.takes = 5.0
+    async with world.running():
+        await world.time.pass_(70)  # the next one is due at 73
+        before = len(world.moments(WORKLOADS))
+        asked = asyncio.create_task(world.polling.refresh())
+        await world.time.pass_(20)
+        assert (await asked).answered
+        assert len(world.moments(WORKLOADS)) == before + 1

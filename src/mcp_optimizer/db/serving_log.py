@@ -5,12 +5,13 @@ Neither is in the change log: they change nothing that plans are made from, and 
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.rows import to_json
+from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.presence import PollView, ServerView
 from mcp_optimizer.domain.queries import QueryRecord, QueryView
 
@@ -54,7 +55,7 @@ async def servers(connection: AsyncConnection) -> list[ServerView]:
     return [
         ServerView(
             **{name: row._mapping[name] for name in _SERVER_FIELDS},
-            polls=tuple(PollView(**poll) for poll in json.loads(row.polls)),
+            polls=tuple(PollView(**_known(PollView, poll)) for poll in json.loads(row.polls)),
         )
         for row in rows
     ]
@@ -77,7 +78,10 @@ async def queries(connection: AsyncConnection, limit: int) -> list[QueryView]:
     rows = await connection.execute(
         text("SELECT sequence, at, record FROM tool_queries ORDER BY sequence DESC LIMIT :limit"), {"limit": limit}
     )
-    return [QueryView(sequence=row.sequence, at=row.at, **json.loads(row.record)) for row in rows]
+    return [
+        QueryView(**{**_known(QueryView, json.loads(row.record)), "sequence": row.sequence, "at": row.at})
+        for row in rows
+    ]
 
 
 async def mark(connection: AsyncConnection) -> tuple[int, str]:
@@ -91,6 +95,11 @@ async def mark(connection: AsyncConnection) -> tuple[int, str]:
     )
     row = found.one()
     return int(row.query), f"{row.n} {row.beat}"
+
+
+def _known(view: type[Value], members: dict[str, Any]) -> dict[str, Any]:
+    """The members that this program knows: a newer one may serve on the same database."""
+    return {name: member for name, member in members.items() if name in view.model_fields}
 
 
 def _polls_json(polls: Sequence[PollView]) -> str:

@@ -18,9 +18,15 @@ from mcp_optimizer.domain.tool_text import details_json
 _IGNORED: Final = frozenset({"_meta"})
 """Members that say nothing to a model and may differ at every listing."""
 _PARTS: Final = re.compile(r"\s+|\w+|[^\w\s]+")
-_TAGS: Final = range(0xE0000, 0xE0080)
-_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_IGNORABLE: Final = (range(0x2065, 0x2066), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000))
+"""Code points that are drawn as nothing whether or not they are assigned (Unicode, Default_Ignorable_Code_Point)."""
+_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 """Letters and marks that are drawn as nothing."""
+_HIDING: Final = frozenset({"Cf", "Zl", "Zp"})
+"""Categories of characters that are formats or separators nobody types."""
+_PLAIN_CONTROLS: Final = frozenset("\t\n\r")
+_KEYCAPS: Final = frozenset("0123456789#*")
+"""The only characters of ASCII that a variation selector makes an emoji of."""
 _JOINERS: Final = frozenset("\u200c\u200d")
 """Between letters or within emoji they belong to the script."""
 _VARIATIONS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
@@ -121,9 +127,10 @@ def invisible_in(details: Mapping[str, Any]) -> tuple[str, ...]:
     """The invisible characters in a tool's texts (names, titles, descriptions, those of parameters too).
 
     Each kind once, as ``U+200B ZERO WIDTH SPACE ×3``: zero width, bidirectional overrides, the tags block, soft
-    hyphens and every other format character, and letters that are drawn as nothing.
+    hyphens and every other format character, control characters, and letters that are drawn as nothing.
     """
-    if details_json(details).isascii():
+    plain = details_json(details)
+    if plain.isascii() and b"\\u" not in plain and b"\\b" not in plain and b"\\f" not in plain:
         return ()
     counts: dict[str, int] = {}
     for text in _texts(definition(details)):
@@ -134,21 +141,29 @@ def invisible_in(details: Mapping[str, Any]) -> tuple[str, ...]:
 
 def invisible_characters(text: str) -> Iterator[str]:
     """Every character of ``text`` that takes no room and so may hide something."""
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return
     for place, character in enumerate(text):
         if character in _JOINERS and _joins(text, place):
             continue
         if character in _VARIATIONS:
-            if place and _is_invisible(text[place - 1]):  # a run of them carries bytes
+            if place and _carries(text[place - 1]):
                 yield character
         elif _is_invisible(character):
             yield character
 
 
+def _carries(before: str) -> bool:
+    """Whether a variation selector behind this varies nothing: a run of them, or one a letter, carries bytes."""
+    return _is_invisible(before) or (before.isascii() and before not in _KEYCAPS)
+
+
 def _is_invisible(character: str) -> bool:
-    hidden = unicodedata.category(character) == "Cf" or ord(character) in _TAGS or character in _FILLERS
-    return hidden or character in _VARIATIONS or 0xE0100 <= ord(character) <= 0xE01EF
+    category = unicodedata.category(character)
+    if category == "Cc":
+        return character not in _PLAIN_CONTROLS
+    hidden = category in _HIDING or character in _FILLERS or character in _VARIATIONS
+    return hidden or any(ord(character) in ignorable for ignorable in _IGNORABLE)
 
 
 def _joins(text: str, place: int) -> bool:

@@ -37,11 +37,16 @@ class Exposure(Value):
         A group that holds a virtual MCP server exposes only its virtual ones, also while these do not run.
         """
         every = list(workloads)
-        virtual = {workload.group for workload in every if workload.virtual}
+        virtual = {_whole_group(workload) for workload in every if workload.virtual and workload.group}
         return [
             workload
             for workload in every
             if (self.groups is None or workload.group in self.groups)
-            and (workload.virtual or workload.group not in virtual)
+            and (workload.virtual or _whole_group(workload) not in virtual)
             and not any(part in workload.name for part in self.skipped)
         ]
+
+
+def _whole_group(workload: Exposable) -> tuple[str, str]:
+    """A group with the namespace that it is in: on Kubernetes names are ``namespace/name``, and each has its groups."""
+    return workload.name.rpartition("/")[0], workload.group

@@ -17,7 +17,7 @@ class Pace(Value):
     """After the first failure; it doubles with each further one."""
     max_backoff: float = 60.0
     quick_retries: int = 100
-    """After this many failures in a row polls come at the interval again."""
+    """After this many failures in a row polls come at the interval again, or sixty times the longest pause."""
 
 
 def next_delay(pace: Pace, failures: int, chance: float) -> float:
@@ -27,6 +27,7 @@ def next_delay(pace: Pace, failures: int, chance: float) -> float:
     it, and never longer than the interval.
     """
     if failures <= 0 or failures > pace.quick_retries:
-        return pace.interval * (1 + _SPREAD * (2 * chance - 1))
+        interval = pace.interval if failures <= 0 else min(pace.interval, 60 * pace.max_backoff)
+        return interval * (1 + _SPREAD * (2 * chance - 1))
     doubled = pace.initial_backoff * 2 ** min(failures - 1, 40)
     return min(doubled, pace.max_backoff, pace.interval) * (1 + chance) / 2
