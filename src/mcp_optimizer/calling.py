@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import importlib
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.models import Workload
+from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.errors import CallError, NotFoundError
 from mcp_optimizer.text import one_line, shorten
+from mcp_optimizer.tokens import count_text_tokens
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult
@@ -43,7 +46,7 @@ class Calling:
             module = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.mcp_calls")
             self._connections = self._connections or module.Connections()
         try:
-            return await self._connections.call(
+            result = await self._connections.call(
                 workload.endpoint,
                 workload.proxy_mode or workload.transport,
                 tool,
@@ -54,6 +57,8 @@ class Calling:
             )
         except CallError as error:
             raise CallError(f"{one_line(server)} {error.message}") from None
+        most = self._settings.max_tool_response_tokens
+        return result if most is None else await asyncio.to_thread(_limited, result, most)
 
     async def close(self) -> None:
         """End the connections."""
@@ -81,6 +86,35 @@ class Calling:
         if workload.endpoint is None:
             raise CallError(f"{_named(server)} has no endpoint that could be called")
         return workload
+
+
+def _limited(result: "CallToolResult", most: int) -> "CallToolResult":
+    """The result, or what of it fits into ``most`` tokens, a notice first."""
+    from mcp_types import TextContent  # noqa: PLC0415 (takes a second, and only what was called has results)
+
+    items = [_item(content) for content in result.content]
+    structured = None if result.structured_content is None else _json(result.structured_content)
+    empty = TextContent(type="text", text="")
+    kept = limited(items, structured, most=most, count=count_text_tokens, notice_frame=_item(empty).frame)
+    if kept.notice is None:
+        return result
+    content = [empty.model_copy(update={"text": kept.notice})]
+    for place, text in kept.items:
+        whole = result.content[place]
+        content.append(whole if text is None else whole.model_copy(update={"text": text}))
+    left = {"content": content} if kept.structured else {"content": content, "structured_content": None}
+    return result.model_copy(update=left)
+
+
+def _item(content: Any) -> Item:
+    members = content.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if members["type"] != "text":
+        return Item(frame=_json(members))
+    return Item(frame=_json({**members, "text": ""}), text=content.text)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _named(name: str) -> str:

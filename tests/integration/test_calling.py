@@ -95,3 +95,13 @@ async def test_installing_is_refused_where_it_is_off(
     with pytest.raises(ReadOnlyError, match="installing servers is off"):
         await service.install_server("books")
     assert "books" not in sim.state.workloads
+
+
+async def test_a_long_result_is_cut_with_a_notice(
+    sim: ToolHiveSimulator, open_service: OpenService, settings: Settings
+) -> None:
+    service = await _opened(open_service, settings, sim, max_tool_response_tokens=100)
+    result = await service.call_tool("plain", "tool_1", {"text": "many words " * 500})
+    assert [item.type for item in result.content] == ["text", "text"]
+    assert _text(result).startswith("[Result cut to 100 tokens: 0 of 1 content items are whole, 1 shortened")
+    assert 'plain answered tool_1 with {"text": "many words' in _text(result)
