@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -95,6 +96,18 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_ready = on_ready
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """End in order at a signal, and let what stands around the server end in order too."""
+        loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets=sockets)
@@ -102,7 +115,10 @@ class _Server(uvicorn.Server):
 
 
 async def serve_stdio(service: DataService, *, source: str | None = None) -> None:
-    """Serve one client over stdin and stdout, until it leaves."""
+    """Serve one client over stdin and stdout, until it leaves or a signal ends it."""
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     async with running(service, address="stdio", transport="stdio", source=source) as made, stdio_server() as streams:
         server = made.protocol.server()
         reading, writing = streams
