@@ -123,11 +123,7 @@ def snapshot(path: Path, workloads: tuple[ObservedWorkload, ...]) -> None:
     items = [
         {
             "name": item.name,
-            **(
-                {"package": item.identity.raw}
-                if item.identity.kind == "container"
-                else {"package": "remote", "remote": True, "remote_url": item.identity.raw}
-            ),
+            **_identity(item),
             "url": item.endpoint,
             "status": "running",
             "group": item.group,
@@ -135,7 +131,14 @@ def snapshot(path: Path, workloads: tuple[ObservedWorkload, ...]) -> None:
         }
         for item in workloads
     ]
-    path.write_text(json.dumps({"format": "mcp-optimizer-snapshot/1", "registry": None, "workloads": items}))
+    path.write_text(json.dumps({"format": "mcp-optimizer-snapshot/1", "registry": {"servers": {}}, "workloads": items}))
+
+
+def _identity(item: ObservedWorkload) -> dict[str, Any]:
+    assert item.identity is not None
+    if item.identity.kind == "container":
+        return {"package": item.identity.raw}
+    return {"package": "remote", "remote": True, "remote_url": item.identity.raw}
 
 
 @asynccontextmanager

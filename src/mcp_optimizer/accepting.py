@@ -46,4 +46,4 @@ class Accepting:
                 await record(writing, lines)
             return report
 
-        return await until_applied(attempt)
+        return await until_applied(self._store.database, attempt)

@@ -15,8 +15,11 @@ from pydantic_settings import (
 
 from mcp_optimizer.domain.exposure import Exposure
 
-OFFLINE_MODEL = "offline/all-MiniLM-L6-v2-int8"
-"""The model whose weights come with the program's dependencies; needs no network (E3)."""
+OFFLINE_MODEL = "offline/all-MiniLM-L6-v2-w8a8"
+"""The model whose weights come with the program's dependencies; needs no network (E3). It multiplies in integers."""
+
+OFFLINE_FLOAT_MODEL = "offline/all-MiniLM-L6-v2-int8"
+"""The same weights multiplied in floating point: half as fast, and another model, as its vectors differ a little."""
 
 _DIRS = PlatformDirs("mcp-optimizer", appauthor=False)
 

@@ -24,11 +24,11 @@ class Deletion:
 
     async def registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         """Delete registry servers; the workloads linked to them become autonomous in the same transaction (L4)."""
-        return await until_applied(lambda: self._registry_servers(names, dry_run=dry_run))
+        return await until_applied(self._store.database, lambda: self._registry_servers(names, dry_run=dry_run))
 
     async def workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         """Delete workloads, and what is recorded of rejected ones (L10)."""
-        return await until_applied(lambda: self._workloads(names, dry_run=dry_run))
+        return await until_applied(self._store.database, lambda: self._workloads(names, dry_run=dry_run))
 
     async def _registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         async with self._store.database.reading() as connection:

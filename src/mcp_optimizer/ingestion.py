@@ -73,11 +73,13 @@ class Ingestion:
         if catalog is not None:
             last = listing is None
             report, after = await until_applied(
-                lambda: self._registry(run, catalog, report, dry_run=dry_run, last=last)
+                self._store.database, lambda: self._registry(run, catalog, report, dry_run=dry_run, last=last)
             )
         if listing is not None:
             so_far, assumed = report, after if dry_run else None
-            report = await until_applied(lambda: self._workloads(run, listing, so_far, assumed, dry_run=dry_run))
+            report = await until_applied(
+                self._store.database, lambda: self._workloads(run, listing, so_far, assumed, dry_run=dry_run)
+            )
         return report
 
     async def _registry(

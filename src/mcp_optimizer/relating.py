@@ -64,9 +64,9 @@ class Relating:
                     remedy="link it to one of its own kind",
                 )
             decisions = _Decisions()
-            if row.registry_server_id == server.id:
-                decisions.stays(row, f"is linked to {server.name} already")
-            else:
+            if row.registry_server_id == server.id and row.relation_cause == Cause.LINKED_BY_HAND:
+                decisions.stays(row, f"is linked to {server.name} by hand already")
+            else:  # also where matching linked it: from now on a person has decided
                 now = self._surroundings.timestamp()
                 decisions.add(become_linked(row, server, Cause.LINKED_BY_HAND, now=now))
             return decisions
@@ -79,11 +79,11 @@ class Relating:
         def decide(state: StoredState) -> "_Decisions":
             decisions = _Decisions()
             for row in _named(state, names):
-                if row.linked:
+                if row.linked or row.relation_cause != Cause.UNLINKED_BY_HAND:
                     now = self._surroundings.timestamp()
                     decisions.add(become_autonomous(row, Cause.UNLINKED_BY_HAND, now=now))
                 else:
-                    decisions.stays(row, "is autonomous already")
+                    decisions.stays(row, "is autonomous by hand already")
             return decisions
 
         return await self._applied(decide, dry_run=dry_run)
@@ -99,7 +99,7 @@ class Relating:
                 await self._write(state, draft, "by-hand")
             return report
 
-        return await until_applied(attempt)
+        return await until_applied(self._store.database, attempt)
 
     async def _write(self, state: StoredState, draft: Draft, cause: str, then: "_Then | None" = None) -> None:
         """Embed and write. Raises StalePlanError."""
@@ -159,7 +159,7 @@ class Relating:
             await self._write(state, draft, "resolved", settle)
             return report
 
-        return await until_applied(attempt)
+        return await until_applied(self._store.database, attempt)
 
 
 type _Then = Callable[[Writing], Awaitable[None]]

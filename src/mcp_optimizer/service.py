@@ -5,11 +5,13 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
 from mcp_optimizer.accepting import Accepting
+from mcp_optimizer.calling import Calling
+from mcp_optimizer.calling import OnProgress as OnCallProgress
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import change_log, embedding_damage, problems, quarantine, run_log
 from mcp_optimizer.db.backup import back_up
@@ -57,6 +59,7 @@ from mcp_optimizer.embeddings import Embedder, open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError
 from mcp_optimizer.exporting import export_snapshot
 from mcp_optimizer.ingestion import Ingestion
+from mcp_optimizer.installing import Installing
 from mcp_optimizer.polling import OnPoll, Polling, poll_store
 from mcp_optimizer.reembedding import Reembedding
 from mcp_optimizer.relating import Relating
@@ -68,6 +71,9 @@ from mcp_optimizer.upgrading import OnProgress, Upgrading
 from mcp_optimizer.viewing import Catalogue
 from mcp_optimizer.watching import watch
 from mcp_optimizer.writes import Writer
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult
 
 _OVERVIEW_ROWS: Final = 8
 
@@ -101,6 +107,8 @@ class DataService:
         self._deletion = Deletion(self.store, writer, self.surroundings)
         self._relating = Relating(self.store, writer, self.surroundings)
         self._accepting = Accepting(self.store, writer)
+        self._calling = Calling(self.store, settings)
+        self._installing = Installing(self.store, settings)
         self._queries = QueryLog(self.store.database, self.surroundings)
         self.presence = Presence(self.store.database, self.surroundings)
         self._search = Search(self.store, self.embedder, memory=settings.search_memory_mb * 1024 * 1024)
@@ -147,6 +155,7 @@ class DataService:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._calling.close()
         await self._queries.close()
         await self._search.close()
         await self.store.database.close()
@@ -397,6 +406,24 @@ class DataService:
         return await examine(self.settings, self.embedder)
 
     # Serving
+
+    async def call_tool(
+        self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnCallProgress | None = None
+    ) -> "CallToolResult":
+        """The tool's own result, also where that is an error, limited by ``max_tool_response_tokens``.
+
+        Raises NotFoundError (no such server that agents see, not running, no such tool) and CallError (unreachable, an
+        address that is refused, out of time, refused by the server). Cancelling the task cancels the call there.
+        """
+        return await self._calling.call(server, tool, parameters, on_progress=on_progress)
+
+    async def install_server(self, name: str) -> str:
+        """Have ToolHive start a server of the registry; what was done, as a sentence.
+
+        Raises NotFoundError, ReadOnlyError (opened read-only, installing is off, on Kubernetes) and SourceError.
+        """
+        self._refuse_read_only("install servers")
+        return await self._installing.install(name)
 
     def polling(self, source: str | Source | None = None, *, on_poll: OnPoll | None = None) -> Polling:
         """What ingests again and again: from ToolHive or Kubernetes (None, as the settings say), or from a source."""

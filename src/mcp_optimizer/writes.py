@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, last_change, record
+from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.search_index import server_words
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.db.tool_ops import EmbeddedTool, ToolOps
@@ -136,17 +137,24 @@ class StalePlanError(Exception):
     """The store changed after the plan was made: it has to be made anew."""
 
 
-async def until_applied[T](attempt: Callable[[], Awaitable[T]]) -> T:
-    """Plan and apply, anew whenever another process changed the store in between. Raises StoreBusyError in the end.
+async def until_applied[T](database: Database, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Plan and apply, anew whenever another process changed the store in between.
 
-    What was embedded for one plan is remembered for the next, so planning anew costs little.
+    What was embedded for one plan is remembered for the next, so planning anew costs little. When others never pause,
+    the last plan is made while the write lock is held: then nothing can come in between. Raises StoreBusyError when
+    the lock can't be had.
     """
     for _ in range(_ATTEMPTS):
         try:
             return await attempt()
         except StalePlanError:
             log.info("the store changed while a plan was made; planning anew")
-    raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
+    log.info("others keep changing the store; planning while they wait")
+    try:
+        async with database.holding():
+            return await attempt()
+    except StalePlanError:
+        raise StoreBusyError("the database changed though it was locked", remedy="try again") from None
 
 
 class Writer:

@@ -1,11 +1,15 @@
 """Relations by hand: re-match, link, unlink, resolve (L3, L5, L11, M3)."""
 
+import asyncio
+import contextvars
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, Kind, ObservedWorkload, Relation
 from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError, ReadOnlyError, StoreBusyError
 from mcp_optimizer.service import DataService
@@ -217,12 +221,57 @@ async def test_l5_a_name_of_several_is_ambiguous(service: DataService) -> None:
 
 
 async def test_l5_what_is_so_already_is_left_alone(linked: DataService, database: Place) -> None:
+    await linked.link("alpha-1", "alpha")
+    await linked.unlink(["own"])
     before = dump(database)
     again = await linked.link("alpha-1", "alpha")
-    assert [(item.name, item.reason) for item in again.unchanged] == [("alpha-1", "is linked to alpha already")]
+    assert [(item.name, item.reason) for item in again.unchanged] == [("alpha-1", "is linked to alpha by hand already")]
     again = await linked.unlink(["own"])
-    assert [(item.name, item.reason) for item in again.unchanged] == [("own", "is autonomous already")]
+    assert [(item.name, item.reason) for item in again.unchanged] == [("own", "is autonomous by hand already")]
     assert dump(database) == before
+
+
+async def test_l11_a_person_who_confirms_what_matching_did_has_decided(
+    linked: DataService, fake_embedder: FakeEmbedder
+) -> None:
+    fake_embedder.forget()
+    assert [item.workload for item in (await linked.link("alpha-1", "alpha")).linked] == ["alpha-1"]
+    assert (await linked.unlink(["own"])).unlinked == ("own",)
+    assert fake_embedder.texts == [], "nothing but who decided has changed"
+    for name, operation, cause in (("alpha-1", "linked", "linked-by-hand"), ("own", "autonomous", "unlinked-by-hand")):
+        last = (await linked.explain(name)).history[-1]
+        assert (last.operation, last.cause) == (operation, cause)
+    kept = {item.name: item.reason for item in (await linked.rematch(None)).unchanged}
+    assert kept["alpha-1"] == kept["own"] == "a person decided; name it to have it matched anew"
+
+
+async def test_where_others_never_pause_the_last_plan_is_made_while_they_wait(
+    linked: DataService, open_service: OpenService, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's change is lost, and nobody is turned away for ever."""
+    other = await open_service(settings.model_copy(update={"busy_timeout": 0.05}))
+    writer, turned_away, changed = linked._relating._writer, 0, 0
+    embed = writer.embed
+
+    async def embed_while_the_other_writes(*given: Any, **named: Any) -> None:
+        nonlocal turned_away, changed
+        await embed(*given, **named)
+        try:
+            seen = listing(workload("beta-1", BETA, ["pong"], group=f"g{changed}"), complete=False)
+            await asyncio.create_task(ingest(other, None, seen), context=contextvars.Context())  # a task of its own
+            changed += 1
+        except StoreBusyError:
+            turned_away += 1
+
+    monkeypatch.setattr(writer, "embed", embed_while_the_other_writes)
+    report = await linked.link("own", "alpha")
+    assert [item.workload for item in report.linked] == ["own"]
+    assert (changed, turned_away) == (8, 1)
+    monkeypatch.undo()
+    assert (await other.workload("own")).registry_server == "alpha"
+    assert (await other.workload("beta-1")).group == "g7"
+    await other.unlink(["own"])
+    assert (await linked.workload("own")).registry_server is None
 
 
 async def test_l5_unlink_is_as_l4(linked: DataService, fake_embedder: FakeEmbedder, database: Place) -> None:

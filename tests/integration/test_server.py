@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,7 +15,9 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.demo.simulator import ToolHiveSimulator
 from mcp_optimizer.domain.models import ObservedWorkload
+from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.errors import ServeError
 from mcp_optimizer.server.running import bound_socket, url_of
 from mcp_optimizer.service import DataService
@@ -276,6 +279,57 @@ async def test_many_clients_at_once(url: str) -> None:
 
     answers = await asyncio.gather(*(ask(number) for number in range(20)))
     assert all(answer[0] == ("github", "create_issue") for answer in answers)
+
+
+async def test_a_tool_is_found_called_and_its_result_is_its_own(
+    open_service: OpenService, quiet: Settings, tmp_path: Path
+) -> None:
+    found = {"name": "add", "description": "Add two numbers.", "inputSchema": {"type": "object"}}
+    given = {"name": "calc", "package": "example.org/calc:1", "status": "running", "tool_definitions": [found]}
+    async with ToolHiveSimulator(catalog={"servers": {}}, workloads=[given]) as toolhive:
+        service = await open_service(quiet.model_copy(update={"toolhive_url": toolhive.url}))
+        await service.ingest(IngestPart.ALL)
+        async with served(service) as (url, _), client_of(url) as client:
+            result = await client.call_tool("find_tool", {"tool_description": "add numbers"})
+            ((server, name),) = names(result)
+            called = {"server_name": server, "tool_name": name, "parameters": {"a": 1}}
+            answer = await client.call_tool("call_tool", called)
+            assert text_of(answer) == 'calc answered add with {"a": 1}'
+            assert not answer.is_error
+            toolhive.set_status("calc", "stopped")
+            away = await client.call_tool("call_tool", called)
+            assert away.is_error
+
+
+async def test_a_server_process_ends_in_order(stocked: DataService, database: Place) -> None:
+    """It says where it is, answers, and leaves nothing behind; its log is JSON with the ids of requests."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "mcp_optimizer", "--db", database.url, "serve", "--port", "0",
+        env={**os.environ, "EMBEDDING_MODEL_NAME": stocked.embedder.model, "STARTUP_POLLING_DELAY": "3600"},
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said: list[str] = []
+    try:
+        while not (said and said[-1].startswith("serving MCP at ")):
+            said.append((await asyncio.wait_for(process.stderr.readline(), 60)).decode())
+            assert said[-1], "it ended"
+        async with client_of(said[-1].removeprefix("serving MCP at ").strip()) as client:
+            await client.call_tool("find_tool", {"tool_keywords": "issue s3cret"})
+        assert len(await stocked.running_servers()) == 1
+        process.terminate()
+        said += (await asyncio.wait_for(process.stderr.read(), 30)).decode().splitlines()
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert await stocked.running_servers() == []
+    assert [query.keywords for query in await stocked.recent_queries()] == ["issue s3cret"]
+    logged = [json.loads(line) for line in said if line.startswith("{")]
+    (called,) = [line for line in logged if line["event"] == "tool called"]
+    assert (called["tool"], called["outcome"], called["arguments"]) == ("find_tool", "ok", ["tool_keywords"])
+    assert len(called["request_id"]) == 36
+    assert "s3cret" not in "".join(said)
 
 
 async def test_over_stdio(database: Place, stocked: DataService, tmp_path: Any) -> None:

@@ -222,7 +222,8 @@ class RelationshipMachine(RuleBasedStateMachine):
         if not fitting:
             return
         row = _one(fitting, to)
-        moved = self.book.workloads[name].row != row
+        workload = self.book.workloads[name]
+        moved = workload.row != row or not workload.by_hand
         before = self.book.context(name) if self.book.workloads[name].row is not None else None
         self.book.link(name, row)
         report = self._by_hand("link", name, self.row_ids[row])
@@ -234,9 +235,10 @@ class RelationshipMachine(RuleBasedStateMachine):
     @rule(names=several)
     def a_person_unlinks(self, names: set[str]) -> None:
         present = sorted(names & set(self.book.workloads))
-        linked = [name for name in present if self.book.workloads[name].row is not None]
+        about = {name: self.book.workloads[name] for name in present}
+        decided = [name for name, workload in about.items() if workload.row is not None or not workload.by_hand]
         self.book.unlink(present)
-        assert self._by_hand("unlink", present).unlinked == tuple(linked)
+        assert self._by_hand("unlink", present).unlinked == tuple(decided)
 
     @rule(which=many, choice=many, then_ingested=st.booleans())
     def a_person_resolves(self, which: int, choice: int, then_ingested: bool) -> None:

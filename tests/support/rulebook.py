@@ -284,14 +284,12 @@ class Rulebook:
     def link(self, name: str, row: int) -> None:
         """A person ties a workload to a row (L5)."""
         workload = self.workloads[name]
-        if workload.row != row:
-            workload.row, workload.by_hand = row, True
+        workload.row, workload.by_hand = row, True
 
     def unlink(self, names: Collection[str]) -> None:
         """A person makes workloads autonomous (L5)."""
         for name in names:
-            if self.workloads[name].row is not None:
-                self._autonomous(name, by_hand=True)
+            self._autonomous(name, by_hand=True)
 
     def resolve(self, place: str, name: str) -> None:
         """A person chooses who stands for an identity (M3)."""

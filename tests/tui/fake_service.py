@@ -128,7 +128,7 @@ class FakeService(FakeRelating):
             runs=tuple(self.run_views),
             problems=tuple(self.problem_views),
             database="~/.local/share/mcp-optimizer.db",
-            model="offline/all-MiniLM-L6-v2-int8",
+            model="offline/all-MiniLM-L6-v2-w8a8",
         )
 
     async def registry_servers(self) -> list[RegistryServerView]:

@@ -1,17 +1,22 @@
 """Text to vectors (E1-E4), with the real offline model."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
-from mcp_optimizer.config import OFFLINE_MODEL, Settings
+from mcp_optimizer.config import OFFLINE_FLOAT_MODEL, OFFLINE_MODEL, Settings
 from mcp_optimizer.embeddings import Embedder, FastEmbedder, offline_model, open_embedder
 from mcp_optimizer.embeddings.embedder import mean_vector
+from mcp_optimizer.embeddings.integer_matmul import multiplies_exactly, with_integer_matmul
 from mcp_optimizer.embeddings.offline_model import DIMENSION, prepare_offline_model
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 from tests.support.embedders import FakeEmbedder
@@ -52,7 +57,7 @@ async def test_vectors_are_unit_vectors_in_the_order_given(real_embedder: FastEm
     for text, vector in zip(TEXTS, together, strict=True):
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
         (alone,) = await real_embedder.embed([text])
-        assert float(vector @ alone) > 0.97, "batch and padding may change a quantized model's vector a little only"
+        np.testing.assert_array_equal(vector, alone, "what else is embedded does not matter")
     backwards = await real_embedder.embed(TEXTS[::-1])
     np.testing.assert_allclose(np.stack(backwards[::-1]), np.stack(together), atol=1e-6)
 
@@ -62,6 +67,46 @@ async def test_the_same_text_gives_the_same_vector(real_embedder: FastEmbedder, 
     np.testing.assert_array_equal(first, again)
     (elsewhere,) = await FastEmbedder(OFFLINE_MODEL, cache_directory=model_cache, threads=1).embed(TEXTS[:1])
     np.testing.assert_array_equal(first, elsewhere)
+
+
+async def test_e3_integer_products_change_a_vector_a_little(real_embedder: FastEmbedder, model_cache: Path) -> None:
+    floats = FastEmbedder(OFFLINE_FLOAT_MODEL, cache_directory=model_cache, threads=1)
+    ours, theirs = np.stack(await real_embedder.embed(TEXTS)), np.stack(await floats.embed(TEXTS))
+    alike = (ours * theirs).sum(axis=1)
+    assert 0.98 < alike.min() < 0.9999, "so they are two models, near enough to be of one quality"
+
+
+def run_with(content: bytes) -> np.ndarray:
+    """What a model makes of some tokens."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    tokens = np.array([[101, 2131, 4633, 19939, 102]], dtype=np.int64)
+    given = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "token_type_ids": np.zeros_like(tokens)}
+    wanted = {item.name for item in session.get_inputs()}
+    return np.asarray(session.run(None, {name: value for name, value in given.items() if name in wanted})[0])
+
+
+def test_weights_shifted_for_older_processors_give_the_same_products() -> None:
+    content = offline_model._verified(*offline_model._WEIGHTS)
+    signed, unsigned = (run_with(with_integer_matmul(content, signed=signed)) for signed in (True, False))
+    if multiplies_exactly():
+        np.testing.assert_allclose(signed, unsigned, atol=1e-4)
+    original = run_with(content)
+    cosine = (unsigned * original).sum() / np.linalg.norm(unsigned) / np.linalg.norm(original)
+    assert cosine > 0.97
+
+
+def test_a_weight_that_is_used_in_a_way_not_known_is_refused() -> None:
+    weight = numpy_helper.from_array(np.ones((2, 2), dtype=np.int8), "w")
+    scale = numpy_helper.from_array(np.ones(2, dtype=np.float32), "s")
+    nodes = [
+        helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["c", "s"], ["m"]),
+        helper.make_node("Add", ["x", "m"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 2]) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "odd", ends[:1], ends[1:], [weight, scale])
+    with pytest.raises(ValueError, match="Add uses the quantized weight m"):
+        with_integer_matmul(helper.make_model(graph).SerializeToString(), signed=True)
 
 
 async def test_meaning_is_in_the_vectors(real_embedder: FastEmbedder) -> None:
@@ -164,6 +209,24 @@ def test_e3_a_half_prepared_model_is_made_anew(tmp_path: Path) -> None:
     assert (again / "model.onnx").stat().st_size > 1_000_000
     assert (again / "config.json").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [directory.name], "nothing is left lying about"
+
+
+def test_e3_what_a_killed_process_left_is_removed_in_the_end(tmp_path: Path) -> None:
+    old, young = tmp_path / ".model-old", tmp_path / ".model-young"
+    for left in (old, young):
+        left.mkdir()
+        (left / "model.onnx").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    prepare_offline_model(tmp_path)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_e3_many_that_prepare_at_once_end_with_a_whole_one(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = set(pool.map(lambda _: prepare_offline_model(tmp_path), range(4)))
+    (directory,) = made
+    assert offline_model._sound(directory)
+    assert [path.name for path in tmp_path.iterdir()] == [directory.name]
 
 
 def test_e3_a_cache_that_can_t_be_written_is_a_readable_error(tmp_path: Path) -> None:

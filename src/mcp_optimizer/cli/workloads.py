@@ -10,10 +10,12 @@ from mcp_optimizer.cli.output import emit, facts, json_option, table
 from mcp_optimizer.cli.program import Program
 from mcp_optimizer.domain.difference import Pieces, mark_difference, underline
 from mcp_optimizer.domain.matching import Explanation
-from mcp_optimizer.text import lines, one_line
+from mcp_optimizer.text import lines, one_line, shorten
 
 if TYPE_CHECKING:
-    from mcp_optimizer.domain.views import ChangeView, WorkloadDetail, WorkloadView
+    from mcp_optimizer.domain.definitions import DefinitionChange
+    from mcp_optimizer.domain.reports import AcceptReport
+    from mcp_optimizer.domain.views import ChangeView, ToolView, WorkloadDetail, WorkloadView
     from mcp_optimizer.service import DataService
 
 
@@ -80,6 +82,60 @@ def delete_workloads(program: Program, names: tuple[str, ...], *, dry_run: bool,
     program.run(work)
 
 
+@workload.command("accept")
+@click.argument("name")
+@click.argument("tools", nargs=-1, metavar="[TOOL…]")
+@dry_run_option
+@yes_option
+@json_option
+@click.pass_obj
+def accept_definitions(
+    program: Program, name: str, tools: tuple[str, ...], *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Accept what the tools of a workload now say of themselves, or of these TOOLs: it counts as first seen."""
+
+    async def work(service: "DataService") -> "AcceptReport":
+        report = await service.accept(name, tools or None, dry_run=True)
+        if not dry_run and report.accepted:
+            confirmed(f"{describe_acceptance(report)}\nAccept?", yes=yes)
+            return await service.accept(name, tools or None)
+        return report.model_copy(update={"dry_run": dry_run})
+
+    report = program.run(work)
+    emit(report, as_json=as_json, text=lambda: describe_acceptance(report))
+
+
+def describe_acceptance(report: "AcceptReport") -> str:
+    """What is accepted, in words: each tool with what changed."""
+    if not report.accepted:
+        return f"{one_line(report.workload)}: no definition changed since first seen"
+    would = "would be accepted" if report.dry_run else "accepted"
+    said = [f"{one_line(report.workload)}: {len(report.accepted)} changed definitions {would}"]
+    for change in report.accepted:
+        said += [f"  {one_line(change.tool)}", *_changed(change)]
+    return "\n".join(said)
+
+
+def _changed(change: "DefinitionChange") -> list[str]:
+    """What changed in a definition: the members, then the words of the description."""
+    said = [f"    ! {one_line(change.summary)}"]
+    for words in change.words:
+        before, after = (
+            f'"{shorten(one_line(part), 300)}"' if part else "nothing" for part in (words.before, words.after)
+        )
+        said.append(f"      description: {before} became {after}")
+    return said
+
+
+def _tool(tool: "ToolView") -> list[str]:
+    said = [f"  {one_line(tool.name)}  {lines(tool.description)[0]}".rstrip()]
+    if tool.change is not None:
+        said += _changed(tool.change)
+    if tool.invisible:
+        said.append(f"    ! invisible characters: {', '.join(map(one_line, tool.invisible))}")
+    return said
+
+
 def describe_explanation(explanation: Explanation) -> str:
     """An explanation in words: verdict, steps, and each near miss with the difference marked below it."""
     whose = f"inherits from {explanation.registry_server}" if explanation.registry_server else "inherits from nothing"
@@ -139,11 +195,12 @@ def _describe(found: "WorkloadDetail") -> str:
             ("image label", evidence.image_label),
             ("context name", found.context_name),
             ("problem", found.problem),
+            ("suspicious", found.suspicious),
             ("updated", found.updated_at),
         ]
     )
     description = [f"description ({found.description_source}):", *(f"  {line}" for line in lines(found.description))]
-    tools = [f"  {one_line(tool.name)}  {lines(tool.description)[0]}".rstrip() for tool in found.tool_list]
+    tools = [line for tool in found.tool_list for line in _tool(tool)]
     difference = found.tool_difference
     differs = []
     if difference and difference.only_live:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +38,10 @@ class Engine(Protocol):
     def commits(self, interval: float) -> AsyncIterator[None]: ...
 
     def readable(self, error: DBAPIError) -> StoreError: ...
+
+
+_HELD: ContextVar["tuple[Database, AsyncConnection] | None"] = ContextVar("held", default=None)
+"""The database whose lock the present task holds for a whole block, and the connection that holds it."""
 
 
 class Database:
@@ -76,6 +81,10 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
         """A transaction that sees one state of the database throughout, and can't change it."""
+        held = self._held()
+        if held is not None:
+            yield held
+            return
         async with self._transaction(self._readers) as connection:
             yield connection
 
@@ -85,8 +94,30 @@ class Database:
 
         Raises StoreBusyError when another process held the lock for longer than we wait.
         """
+        held = self._held()
+        if held is not None:
+            yield held
+            return
         async with self._transaction(self._writer) as connection, self.engine.held(connection):
             yield connection
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncGenerator[None]:
+        """The write lock for a whole block: what the block reads and writes is one transaction, stored when it ends.
+
+        For the last of many attempts only: nobody else can write meanwhile. Raises StoreBusyError as writing does.
+        """
+        async with self.writing() as connection:
+            before = _HELD.set((self, connection))
+            try:
+                yield
+            finally:
+                _HELD.reset(before)
+
+    def _held(self) -> AsyncConnection | None:
+        """The connection of the block around, if it holds the lock."""
+        held = _HELD.get()
+        return held[1] if held is not None and held[0] is self else None
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine | None) -> AsyncGenerator[AsyncConnection]:

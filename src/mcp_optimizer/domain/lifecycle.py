@@ -181,14 +181,14 @@ def _related(workload: Workload, server: RegistryServer | None, cause: Cause, no
 
 
 def _relation_change(before: Workload | None, after: Workload, cause: Cause) -> RelationChange | None:
-    """What is noted of a relation (L11); nothing of a workload that was autonomous and still is."""
+    """What is noted of a relation (L11); of a workload that was autonomous and still is, only a person's decision."""
     if after.linked:
         return RelationChange(operation="linked", cause=cause, detail=f"to {after.registry_server_name}")
     if before is None:
         return RelationChange(operation="autonomous", cause=cause)
     if before.linked:
         return RelationChange(operation="unlinked", cause=cause, detail=f"from {before.registry_server_name}")
-    return None
+    return RelationChange(operation="autonomous", cause=cause) if cause == Cause.UNLINKED_BY_HAND else None
 
 
 def become_autonomous(workload: Workload, cause: Cause, *, now: str) -> WorkloadChange:

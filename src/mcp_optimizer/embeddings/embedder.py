@@ -1,16 +1,17 @@
 """Vectors for texts, by FastEmbed, in small length-sorted batches (E1)."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcp_optimizer.config import OFFLINE_MODEL, Settings, cache_directory
-from mcp_optimizer.embeddings.offline_model import DIMENSION, prepare_offline_model
+from mcp_optimizer.embeddings.offline_model import DIMENSION, OFFLINE_MODELS, prepare_offline_model
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _LONG: Final = 400
 """Characters of what counts as one long text."""
 _SHORTEST: Final = 50
 """Characters that a text counts at least: a batch has at most eight times its nominal size."""
-_OFFLINE_NAME: Final = "mcp-optimizer/all-MiniLM-L6-v2-int8"
 
 
 class Embedder(Protocol):
@@ -56,13 +56,37 @@ def open_embedder(settings: Settings) -> "FastEmbedder":
     )
 
 
+def name_to_fastembed(offline_model: str) -> str:
+    """What FastEmbed knows an offline model by, once it is loaded."""
+    return f"mcp-optimizer/{offline_model.rsplit('/', maxsplit=1)[-1]}"
+
+
+class _Pace(NamedTuple):
+    """How a model is run so that its cores are busy."""
+
+    threads: int | None
+    """Threads of one run; None leaves it to the runtime."""
+    at_once: int
+    """Batches under way at the same time, each in a thread of its own."""
+    together: bool
+    """Whether the texts of a batch go through the model in one run, or one by one."""
+
+    @classmethod
+    def of(cls, model: str, threads: int | None) -> Self:
+        """The integer model quantizes all activations of a run on one scale: a text that runs alone has the same vector
+        whatever else is embedded. That costs nothing, as no text is padded, when each core has a run of its own."""
+        if model == OFFLINE_MODEL:
+            return cls(threads=1, at_once=threads or os.process_cpu_count() or 1, together=False)
+        return cls(threads=threads, at_once=1, together=True)
+
+
 class FastEmbedder:
-    """FastEmbed's models, and the offline one beside them."""
+    """FastEmbed's models, and the offline ones beside them."""
 
     def __init__(self, model: str, *, cache_directory: Path, threads: int | None = None, batch_size: int = 8) -> None:
         self._model = model
         self._cache_directory = cache_directory
-        self._threads = threads
+        self._pace = _Pace.of(model, threads)
         self._batch_size = batch_size
         self._loaded: TextEmbedding | None = None
         self._lock = threading.Lock()
@@ -74,32 +98,37 @@ class FastEmbedder:
 
     async def dimension(self) -> int:
         """Length of every vector, without loading the model where FastEmbed knows it."""
-        if self._model == OFFLINE_MODEL:
+        if self._model in OFFLINE_MODELS:
             return DIMENSION
         return await asyncio.to_thread(self._known_dimension)
 
     async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
         """One unit vector a text, in the order given."""
         vectors: dict[int, Vector] = {}
-        for batch in _batches(texts, self._batch_size):
-            made = await asyncio.to_thread(self._embed_batch, [texts[place] for place in batch])
-            vectors.update(zip(batch, made, strict=True))
-            if on_progress is not None:
-                on_progress(len(vectors))
-        return [vectors[place] for place in range(len(texts))]
+        batches = _batches(texts, self._batch_size)
 
-    def loaded(self) -> "TextEmbedding":
-        """FastEmbed's own model, loaded now if it was not. Raises ModelUnavailableError."""
-        with self._lock:
-            return self._load()
+        async def embed_batches() -> None:
+            for batch in batches:
+                made = await asyncio.to_thread(self._embed_batch, [texts[place] for place in batch])
+                vectors.update(zip(batch, made, strict=True))
+                if on_progress is not None:
+                    on_progress(len(vectors))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._pace.at_once):
+                    group.create_task(embed_batches())
+        except* EmbeddingError as failed:
+            raise _first(failed) from None
+        return [vectors[place] for place in range(len(texts))]
 
     def _embed_batch(self, texts: list[str]) -> list[Vector]:
         with self._lock:
             model = self._load()
-            try:
-                made = list(model.embed(texts, batch_size=len(texts)))
-            except Exception as error:  # the runtime raises types of its own, undocumented ones among them
-                raise EmbeddingError(f"the model {self._model} failed: {type(error).__name__}: {error}") from error
+        try:
+            made = list(model.embed(texts, batch_size=len(texts) if self._pace.together else 1))
+        except Exception as error:  # the runtime raises types of its own, undocumented ones among them
+            raise EmbeddingError(f"the model {self._model} failed: {type(error).__name__}: {error}") from error
         return [_unit(np.asarray(vector, dtype=np.float32)) for vector in made]
 
     def _load(self) -> "TextEmbedding":
@@ -119,20 +148,21 @@ class FastEmbedder:
         from fastembed import TextEmbedding  # noqa: PLC0415 (a second of imports that the first screen does not need)
         from fastembed.common.model_description import ModelSource, PoolingType  # noqa: PLC0415
 
-        if self._model != OFFLINE_MODEL:
-            return TextEmbedding(self._model, cache_dir=str(self._cache_directory / "fastembed"), threads=self._threads)
-        directory = prepare_offline_model(self._cache_directory)
-        known = {str(entry["model"]) for entry in TextEmbedding.list_supported_models()}
-        if _OFFLINE_NAME not in known:
+        if self._model not in OFFLINE_MODELS:
+            cache = self._cache_directory / "fastembed"
+            return TextEmbedding(self._model, cache_dir=str(cache), threads=self._pace.threads)
+        directory = prepare_offline_model(self._cache_directory, self._model)
+        name = name_to_fastembed(self._model)
+        if name not in {str(entry["model"]) for entry in TextEmbedding.list_supported_models()}:
             TextEmbedding.add_custom_model(
-                model=_OFFLINE_NAME,
+                model=name,
                 pooling=PoolingType.MEAN,
                 normalization=True,
-                sources=ModelSource(hf=_OFFLINE_NAME),
+                sources=ModelSource(hf=name),
                 dim=DIMENSION,
                 model_file="model.onnx",
             )
-        return TextEmbedding(_OFFLINE_NAME, specific_model_path=str(directory), threads=self._threads)
+        return TextEmbedding(name, specific_model_path=str(directory), threads=self._pace.threads)
 
     def _known_dimension(self) -> int:
         from fastembed import TextEmbedding  # noqa: PLC0415
@@ -143,6 +173,12 @@ class FastEmbedder:
         raise EmbeddingError(
             f"FastEmbed knows no model named {self._model}", remedy=f"name one it supports, or {OFFLINE_MODEL}"
         )
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """One of the errors of ``group``: they are of one kind, and one is enough to tell."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _batches(texts: Sequence[str], size: int) -> Iterator[list[int]]:

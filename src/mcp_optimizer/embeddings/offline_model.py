@@ -1,5 +1,8 @@
 """The embedding model that needs no network (E3): all-MiniLM-L6-v2, its weights and tokenizer found in two
-installed distributions, each verified by hash before it is used. Nothing of theirs is imported."""
+installed distributions, each verified by hash before it is used. Nothing of theirs is imported.
+
+It comes in two ways of multiplying, which are two models (E3): in integers (the default), and in floating point.
+"""
 
 import hashlib
 import importlib.metadata
@@ -7,11 +10,16 @@ import json
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from mcp_optimizer.config import OFFLINE_FLOAT_MODEL, OFFLINE_MODEL
+from mcp_optimizer.embeddings.integer_matmul import multiplies_exactly, with_integer_matmul
 from mcp_optimizer.errors import EmbeddingError
 
+OFFLINE_MODELS: Final = (OFFLINE_MODEL, OFFLINE_FLOAT_MODEL)
 DIMENSION: Final = 384
 MAX_TOKENS: Final = 256
 """Longer texts are cut; the model was trained on 256 tokens at most."""
@@ -44,62 +52,92 @@ _SMALL_FILES: Final = {
     },
     "special_tokens_map.json": _SPECIAL_TOKENS,
 }
+_FORM: Final = 1
+"""Raised when what is prepared changes, so that what an older version prepared is not used."""
+_SUMS: Final = "SHA256SUMS"
+"""The file that says what the others should be, in the format of sha256sum."""
+_MAKING: Final = ".model-"
+"""What the name of a directory that is being prepared begins with."""
+_ABANDONED: Final = 3600.0
+"""Seconds after which such a directory belongs to a process that was killed."""
 
 
-def prepare_offline_model(cache_directory: Path) -> Path:
-    """The directory FastEmbed loads the model from; made below ``cache_directory`` when it is not there yet.
+def prepare_offline_model(cache_directory: Path, model: str = OFFLINE_MODEL) -> Path:
+    """The directory FastEmbed loads the model from; made below ``cache_directory``, in a fraction of a second, when it
+    is not there yet. It is there whole or not at all, whoever is killed or makes it at the same time.
 
-    Raises EmbeddingError when a part is missing or is not the file it should be.
+    Raises EmbeddingError when a part is missing or is not the file it should be, or the directory can't be written.
     """
-    directory = cache_directory / f"all-MiniLM-L6-v2-int8-{_WEIGHTS[2][:12]}-{MAX_TOKENS}"
+    directory = cache_directory / f"{model.rsplit('/', maxsplit=1)[-1]}-{_WEIGHTS[2][:12]}-{MAX_TOKENS}-{_FORM}"
     if _sound(directory):
         return directory
     weights, tokenizer = _verified(*_WEIGHTS), _verified(*_TOKENIZER)
+    if model == OFFLINE_MODEL:
+        weights = with_integer_matmul(weights, signed=multiplies_exactly())
+    files = {"model.onnx": weights, "tokenizer.json": tokenizer}
+    files |= {name: json.dumps(content).encode() for name, content in _SMALL_FILES.items()}
     try:
-        cache_directory.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=cache_directory, prefix=".model-"))
-    except OSError as error:
-        raise EmbeddingError(f"can't prepare the offline model in {cache_directory}: {error.strerror}") from error
-    try:
-        shutil.copyfile(weights, made / "model.onnx")
-        shutil.copyfile(tokenizer, made / "tokenizer.json")
-        for name, content in _SMALL_FILES.items():
-            (made / name).write_text(json.dumps(content))
-        if directory.exists():
-            shutil.rmtree(directory)
-        os.replace(made, directory)  # noqa: PTH105 (Path.replace refuses directories nowhere, but os.replace says atomic)
+        _write(directory, files)
     except OSError as error:
         # Another process may have made it first; what counts is that it is there and whole.
         if not _sound(directory):
-            raise EmbeddingError(f"can't prepare the offline model in {directory}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+            raise EmbeddingError(
+                f"can't prepare the offline model in {cache_directory}: {error.strerror}",
+                remedy="make room there, or name a directory that can be written to (cache_dir)",
+            ) from error
     return directory
 
 
-def _sound(directory: Path) -> bool:
-    """Whether every prepared file is there and is the one it should be; a cache can be written to by others."""
-    wanted = {"model.onnx": _WEIGHTS[2], "tokenizer.json": _TOKENIZER[2]}
-    wanted |= {name: _digest(json.dumps(content).encode()) for name, content in _SMALL_FILES.items()}
+def _write(directory: Path, files: Mapping[str, bytes]) -> None:
+    """``files`` and their sums, in a directory that appears with all of them."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(directory.parent)
+    made = Path(tempfile.mkdtemp(dir=directory.parent, prefix=_MAKING))
     try:
-        return all(_digest((directory / name).read_bytes()) == digest for name, digest in wanted.items())
-    except OSError:
+        for name, content in files.items():
+            (made / name).write_bytes(content)
+        (made / _SUMS).write_text(_sums(files))
+        if directory.exists():
+            shutil.rmtree(directory)
+        os.replace(made, directory)  # noqa: PTH105 (os.replace is the one that says it is atomic)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _remove_abandoned(cache_directory: Path) -> None:
+    for path in cache_directory.glob(f"{_MAKING}*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _sound(directory: Path) -> bool:
+    """Whether every prepared file is there and is the one that was written."""
+    try:
+        sums = (directory / _SUMS).read_text()
+        files = {name: (directory / name).read_bytes() for name in ("model.onnx", "tokenizer.json", *_SMALL_FILES)}
+    except (OSError, ValueError):
         return False
+    return sums == _sums(files)
+
+
+def _sums(files: Mapping[str, bytes]) -> str:
+    """Every file's SHA-256, as sha256sum writes them."""
+    return "".join(f"{_digest(content)}  {name}\n" for name, content in files.items())
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _verified(distribution: str, path: str, sha256: str) -> Path:
+def _verified(distribution: str, path: str, sha256: str) -> bytes:
+    """The content of a file of an installed distribution."""
     remedy = f"reinstall the package {distribution}, or name another model (embedding_model_name)"
     try:
         files = importlib.metadata.files(distribution) or []
         found = next(file for file in files if str(file) == path)
-        location = Path(str(found.locate()))
-        digest = _digest(location.read_bytes())
+        content = Path(str(found.locate())).read_bytes()
     except (importlib.metadata.PackageNotFoundError, StopIteration, OSError) as error:
         raise EmbeddingError(f"the offline model's {Path(path).name} is missing", remedy=remedy) from error
-    if digest != sha256:
+    if _digest(content) != sha256:
         raise EmbeddingError(f"the offline model's {Path(path).name} is not the file it should be", remedy=remedy)
-    return location
+    return content

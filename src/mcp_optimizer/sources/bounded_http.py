@@ -1,16 +1,35 @@
 """An HTTP client for MCP that reads no answer without end and remembers how the last one failed."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+import anyio
 import httpx2
 
 from mcp_optimizer.sources.documents import why_failed
+from mcp_optimizer.sources.json_values import object_of
+from mcp_optimizer.sources.resolving import CheckedTransport, RefusedAddressError, Resolve, resolve
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _AUTHENTICATION: Final = frozenset({401, 403, 407})
 _UNKNOWN_HERE: Final = frozenset({400, 404, 405, 406, 415, 501})
+
+
+@dataclass
+class Exchange:
+    """One request of which is kept how it went, apart from all others on the same connection."""
+
+    bytes_read: int = 0
+    status: int | None = None
+    """Of an answer that refuses the request."""
+    failure: str | None = None
+    """Why the request could not be sent, or its answer not be read, in words."""
+    unsent: bool = False
+    """No connection came about: the server has not seen the request."""
+    failed: anyio.Event = field(default_factory=anyio.Event)
 
 
 class Answers:
@@ -21,6 +40,8 @@ class Answers:
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self.max_bytes = max_bytes
+        self.exchanges: dict[int, Exchange] = {}
+        """Requests that are watched by themselves, by their JSON-RPC id."""
         self.forget()
 
     def forget(self) -> None:
@@ -43,15 +64,22 @@ class Answers:
 
 
 def bounded_client(
-    answers: Answers, endpoint: str, *, headers: Mapping[str, str] | None = None, auth: httpx2.Auth | None = None
+    answers: Answers,
+    endpoint: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: httpx2.Auth | None = None,
+    resolve: Resolve = resolve,
 ) -> httpx2.AsyncClient:
     """A client for ``endpoint`` whose answers together stay within ``answers.max_bytes``.
 
-    It has no time-outs of its own: a stream may be silent for long, and the caller bounds the whole.
+    Only addresses that may be are connected to (see ``domain.addresses``), and only this endpoint's origin. It has no
+    time-outs of its own: a stream may be silent for long, and the caller bounds the whole.
     """
     # Loading the certificates of the world takes longer than a whole listing on loopback; without TLS none is needed.
     verify = True if endpoint.lower().startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    transport = _BoundedTransport(answers, httpx2.AsyncHTTPTransport(verify=verify, trust_env=False))
+    checked = CheckedTransport(httpx2.AsyncHTTPTransport(verify=verify, trust_env=False), resolve)
+    transport = _BoundedTransport(answers, checked)
     return httpx2.AsyncClient(transport=transport, headers=headers, auth=auth, timeout=None, trust_env=False)
 
 
@@ -63,44 +91,67 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         # A compressed body may unpack to any size; what is counted here is what travels.
         request.headers["accept-encoding"] = "identity"
+        exchange = self._watched(request)
         try:
             response = await self._inner.handle_async_request(request)
         except httpx2.TransportError as error:
-            self._fail(error)
+            self._fail(error, exchange)
             raise
         if request.method != "DELETE" and response.status_code >= 400 and not self._optional(request):
-            self._answers.status = self._answers.status or response.status_code
+            self._refused(response.status_code, exchange)
         stream: Any = response.stream
-        response.stream = _CountedStream(stream, self._answers)
+        response.stream = _CountedStream(stream, self._answers, exchange)
         return response
+
+    def _watched(self, request: httpx2.Request) -> Exchange | None:
+        """The exchange that the request belongs to, by the id in its body."""
+        if request.method != "POST" or not self._answers.exchanges:
+            return None
+        identifier = object_of(json.loads(request.content)).get("id")
+        return self._answers.exchanges.get(identifier) if isinstance(identifier, int) else None
+
+    def _refused(self, status: int, exchange: Exchange | None) -> None:
+        if exchange is None:
+            self._answers.status = self._answers.status or status
+        else:
+            exchange.status = status
+            exchange.failed.set()
 
     @staticmethod
     def _optional(request: httpx2.Request) -> bool:
         """A server need not offer the stream of notifications that GET opens once the handshake is done."""
         return request.method == "GET" and bool({"mcp-session-id", "mcp-protocol-version"} & set(request.headers))
 
-    def _fail(self, error: Exception) -> None:
-        self._answers.failure = self._answers.failure or why_failed(error, 0)
+    def _fail(self, error: Exception, exchange: Exchange | None) -> None:
+        reason = str(error) if isinstance(error, RefusedAddressError) else why_failed(error, 0)
+        if exchange is None:
+            self._answers.failure = self._answers.failure or reason
+        else:
+            exchange.failure = exchange.failure or reason
+            exchange.unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            exchange.failed.set()
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
 class _CountedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, answers: Answers) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, answers: Answers, exchange: Exchange | None) -> None:
         self._inner = inner
         self._answers = answers
+        self._counted: Answers | Exchange = answers if exchange is None else exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        counted = self._counted
         try:
             async for chunk in self._inner:
-                self._answers.bytes_read += len(chunk)
-                if self._answers.bytes_read > self._answers.max_bytes:
-                    self._answers.failure = f"sent more than {self._answers.max_bytes:,} bytes"
-                    raise httpx2.ReadError(self._answers.failure)
+                counted.bytes_read += len(chunk)
+                if counted.bytes_read > self._answers.max_bytes:
+                    counted.failure = f"sent more than {self._answers.max_bytes:,} bytes"
+                    raise httpx2.ReadError(counted.failure)
                 yield chunk
         except httpx2.TransportError as error:
-            self._answers.failure = self._answers.failure or why_failed(error, 0)
+            counted.failure = counted.failure or why_failed(error, 0)
             raise
 
     async def aclose(self) -> None:

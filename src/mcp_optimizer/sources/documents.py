@@ -76,13 +76,17 @@ async def download(url: str, settings: Settings) -> bytes:
         )
 
 
-async def fetch_bytes(client: httpx2.AsyncClient, url: str, *, label: str, max_bytes: int, seconds: float) -> bytes:
+async def fetch_bytes(
+    client: httpx2.AsyncClient, url: str, *, label: str, max_bytes: int, seconds: float, body: object = None
+) -> bytes:
     """The body of a successful answer to GET ``url``, read no further than ``max_bytes``, within ``seconds``.
 
-    Raises :class:`HttpStatusError` for another status than success, :class:`SourceError` for all else.
+    With a ``body`` it is posted as JSON. Raises :class:`HttpStatusError` for another status than success,
+    :class:`SourceError` for all else.
     """
+    asked = client.stream("GET", url) if body is None else client.stream("POST", url, json=body)
     try:
-        async with asyncio.timeout(seconds), client.stream("GET", url) as response:
+        async with asyncio.timeout(seconds), asked as response:
             if not response.is_success:
                 raise HttpStatusError(label, response.status_code, await _start_of(response))
             chunks: list[bytes] = []

@@ -1,32 +1,25 @@
 """Asking running MCP servers for their tools: bounded in time, size and number, every failure one reason in words."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
-import httpx2
 import structlog
 from mcp.client.session import ClientSession
-from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp_types import DiscoverResult, Implementation, ListToolsRequest, ListToolsResult, PaginatedRequestParams
-from mcp_types.version import LATEST_MODERN_VERSION
+from mcp_types import ListToolsRequest, ListToolsResult, PaginatedRequestParams
 
 from mcp_optimizer.domain.models import ObservedWorkload, ToolDefinition, Value, is_running
 from mcp_optimizer.sources.base import OnProgress
-from mcp_optimizer.sources.bounded_http import Answers, bounded_client
+from mcp_optimizer.sources.bounded_http import Answers
 from mcp_optimizer.sources.json_values import label_of, list_of, reason_of
+from mcp_optimizer.sources.mcp_transports import CLIENT, Streams, shake_hands, transports_for
 from mcp_optimizer.sources.tool_definitions import tool_definitions
 from mcp_optimizer.text import public_url
 
 _MAX_PAGES: Final = 1000
-_CLIENT: Final = Implementation(name="mcp-optimizer", version="0")
-
-type Streams = AbstractAsyncContextManager[tuple[Any, Any]]
 
 
 class ToolsError(Exception):
@@ -47,7 +40,7 @@ async def fetch_tools(endpoint: str, transport: str, *, timeout: float, max_tool
     SSE once when the server does not know it. Raises :class:`ToolsError`.
     """
     answers = Answers()
-    attempts = _attempts(endpoint, transport)
+    attempts = transports_for(endpoint, transport)
     try:
         async with asyncio.timeout(timeout):
             for place, attempt in enumerate(attempts):
@@ -56,7 +49,7 @@ async def fetch_tools(endpoint: str, transport: str, *, timeout: float, max_tool
                 except Exception as error:  # noqa: BLE001 - SDK and server between them raise anything
                     last = place == len(attempts) - 1
                     if last or not answers.unknown_here:
-                        raise ToolsError(_reason(error, answers)) from None
+                        raise ToolsError(failure_reason(error, answers)) from None
                     answers.forget()
     except TimeoutError:
         raise ToolsError(f"did not answer within {timeout:g} s") from None
@@ -113,32 +106,6 @@ async def _with_tools(workload: ObservedWorkload, *, timeout: float, max_tools: 
     return workload.model_copy(update={"tools": fetched.tools, "tools_problem": problem})
 
 
-def _attempts(endpoint: str, transport: str) -> tuple[Callable[[str, Answers], Streams], ...]:
-    """The transports to try, in order."""
-    says_sse = endpoint.partition("?")[0].rstrip("/").endswith("/sse")
-    if transport == "sse" or (says_sse and transport != "streamable-http"):
-        return (_sse,)
-    return (_streamable, _sse)
-
-
-@asynccontextmanager
-async def _streamable(endpoint: str, answers: Answers) -> AsyncGenerator[tuple[Any, Any]]:
-    async with (
-        bounded_client(answers, endpoint) as client,
-        streamable_http_client(endpoint, http_client=client, max_sse_event_size=answers.max_bytes) as streams,
-    ):
-        yield streams
-
-
-@asynccontextmanager
-async def _sse(endpoint: str, answers: Answers) -> AsyncGenerator[tuple[Any, Any]]:
-    def client(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-        return bounded_client(answers, endpoint, headers=headers, auth=auth)
-
-    async with sse_client(endpoint, httpx_client_factory=client) as streams:
-        yield streams
-
-
 class _ToolCollector(JSONRPCDispatcher[Any]):
     """Keeps the tools of a listing as the server sent them.
 
@@ -163,8 +130,8 @@ class _ToolCollector(JSONRPCDispatcher[Any]):
 async def _ask(connection: Streams, max_tools: int) -> FetchedTools:
     async with connection as (read_stream, write_stream):
         collector = _ToolCollector(read_stream, write_stream)
-        async with ClientSession(dispatcher=collector, client_info=_CLIENT) as session:
-            await _shake_hands(session)
+        async with ClientSession(dispatcher=collector, client_info=CLIENT) as session:
+            await shake_hands(session)
             cursor: str | None = None
             seen: set[str] = set()
             for _ in range(_MAX_PAGES):
@@ -183,18 +150,7 @@ async def _ask(connection: Streams, max_tools: int) -> FetchedTools:
             return FetchedTools(tools=tools[:max_tools], cut=len(tools) > max_tools or bool(cursor))
 
 
-async def _shake_hands(session: ClientSession) -> None:
-    """The handshake nearly every server knows; the newer discovery for one that knows nothing else."""
-    try:
-        await session.initialize()
-    except MCPError as refusal:
-        try:
-            session.adopt(DiscoverResult.model_validate(await session.send_discover(LATEST_MODERN_VERSION)))
-        except (MCPError, ValueError, RuntimeError):
-            raise refusal from None
-
-
-def _reason(error: BaseException, answers: Answers) -> str:
+def failure_reason(error: BaseException, answers: Answers) -> str:
     """One line out of whatever the SDK raised: exception groups unwrapped, the HTTP status before its wording."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

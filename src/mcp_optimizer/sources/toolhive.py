@@ -10,10 +10,10 @@ import structlog
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, WorkloadListing
-from mcp_optimizer.errors import SourceError
+from mcp_optimizer.errors import NotFoundError, SourceError
 from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.documents import HttpStatusError
-from mcp_optimizer.sources.json_values import kind_of, object_of, reason_of
+from mcp_optimizer.sources.json_values import kind_of, label_of, object_of, reason_of
 from mcp_optimizer.sources.mcp_tools import fetch_all
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from mcp_optimizer.sources.registry_pages import paged_catalog
@@ -76,6 +76,24 @@ class ToolHiveSource:
             on_progress=on_progress,
         )
         return WorkloadListing(source=self.label, workloads=asked, problems=named.problems, complete=named.complete)
+
+    async def start(self, server: str, *, name: str) -> str | None:
+        """Have ToolHive run a server of its registry as workload ``name``; None when that was begun.
+
+        Where there is a workload of that name, nothing is done, and its status is given. Raises NotFoundError when
+        ToolHive's registry has no such server, else SourceError.
+        """
+        async with AsyncExitStack() as stack:
+            client = await self._client(stack)
+            try:
+                await client.start_from_registry(server, name=name, seconds=self._settings.toolhive_timeout * _PATIENCE)
+            except HttpStatusError as refusal:
+                if refusal.status == 409:
+                    return await client.status(name)
+                if refusal.status == 404:
+                    raise NotFoundError(f"ToolHive's registry has no server {label_of(server)}") from None
+                raise
+        return None
 
     async def _paged(self, client: ToolHiveClient, refusal: SourceError) -> Catalog:
         try:

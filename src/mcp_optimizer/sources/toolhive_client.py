@@ -66,6 +66,21 @@ class ToolHiveClient:
             return parse_json(data, label=label)
         return await asyncio.to_thread(parse_json, data, label=label)
 
+    async def start_from_registry(self, server: str, *, name: str, seconds: float) -> None:
+        """Have ToolHive run a server of its registry as workload ``name``.
+
+        Raises :class:`HttpStatusError`: 404 where its registry has no such server, 409 where there is such a workload.
+        """
+        label = f"ToolHive {self.address.label}"
+        asked = {"name": name, "registry": "default", "server": server}
+        await fetch_bytes(
+            self._http, "/api/v1beta/workloads", label=label, max_bytes=_SMALL, seconds=seconds, body=asked
+        )
+
+    async def status(self, name: str) -> str:
+        """The status of a workload. Raises :class:`SourceError`."""
+        return text_of(object_of(await self.get_json(workload_path(name, "status"))).get("status")) or "unknown"
+
     async def healthy(self) -> bool:
         """Whether ``/health`` answers that all is well."""
         try:
