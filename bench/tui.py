@@ -1,175 +1,73 @@
-"""The terminal UI on 1,000 registry servers and 1,000 workloads of 100 tools: how quick, and does it ever block."""
+"""The terminal UI on 1,000 registry servers and 1,000 workloads of 100 tools: how quick, and does it ever block.
+
+Two stores are walked through: one where every entry has a workload of its own, and one where all workloads run the
+first entry. Each walk is a process of its own (see ``bench.tui_walk``). Beside it stands what Textual's own table needs
+to be filled with as many rows.
+"""
 
 import asyncio
+import json
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from textual.pilot import Pilot
+from textual.app import App, ComposeResult
+from textual.widgets import DataTable
 
-from bench.data import MadeUpSource, catalog, listing
-from bench.embedders import Switchable
 from bench.report import Figures, measured
-from mcp_optimizer.config import Settings
-from mcp_optimizer.domain.models import ObservedWorkload, WorkloadListing
-from mcp_optimizer.domain.reports import IngestPart
-from mcp_optimizer.embeddings import open_embedder
-from mcp_optimizer.service import DataService
-from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.app import OptimizerApp
-from mcp_optimizer.tui.areas.list_area import ListArea
 
 SERVERS: Final = 1000
 TOOLS: Final = 100
-SIZE: Final = (120, 36)
-_BEAT: Final = 0.002
+FEW_TOOLS: Final = 2
+COLUMNS: Final = 8
 
 
-class Heart:
-    """Beats in the event loop; a beat that comes late tells how long the loop was blocked."""
+class _Plain(App[None]):
+    """Textual's own table, for comparison."""
 
-    def __init__(self) -> None:
-        self.longest = 0.0
-        self.when = ""
-        self.doing = ""
-
-    async def beat(self) -> None:
-        """For as long as the task lives."""
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(_BEAT)
-            late = time.perf_counter() - before - _BEAT
-            if late > self.longest:
-                self.longest, self.when = late, self.doing
+    def compose(self) -> ComposeResult:
+        """Nothing but the table."""
+        yield DataTable()
 
 
-@asynccontextmanager
-async def beating(heart: Heart) -> AsyncGenerator[None]:
-    """Beat while the block runs."""
-    task = asyncio.create_task(heart.beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-async def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.perf_counter() + seconds
-    while not holds():
-        if time.perf_counter() > end:
-            raise TimeoutError("the screen did not come to show it")
-        await asyncio.sleep(0.001)
-
-
-def _painted(app: OptimizerApp) -> int:
-    """Rows that the area in sight shows."""
-    view = app.view
-    return len(view.table.rows.visible) if isinstance(view, ListArea) else 0
-
-
-async def measure(figures: Figures, servers: int = SERVERS, tools: int = TOOLS) -> None:
-    """Fill a store, open the screens on it and do what a person does."""
-    figures.head(f"terminal UI on {servers} registry servers and {servers} workloads of {tools} tools")
-    with tempfile.TemporaryDirectory() as temporary:
-        settings = Settings(db_url=f"sqlite:///{Path(temporary) / 'tui.db'}", cache_dir=Path(temporary))
-        made = catalog(servers, tools)
-        listed = listing(made, servers, tools)
-        async with DataService(settings, embedder=Switchable(open_embedder(settings))) as service:
-            await service.ingest_from(IngestPart.ALL, MadeUpSource(made, listed))
-            await _screens(figures, settings, service, listed)
-
-
-async def _screens(
-    figures: Figures, settings: Settings, other: DataService, listed: WorkloadListing, heart: Heart | None = None
-) -> None:
-    heart = heart or Heart()
-    app = OptimizerApp(lambda: DataService(settings, embedder=Switchable(open_embedder(settings))))
-    start = time.perf_counter()
-    async with beating(heart), app.run_test(size=SIZE) as pilot:
-        heart.doing = "opening"
-        figures.say("first paint of the frame", (time.perf_counter() - start) * 1000, "ms", most=1000)
-        await _until(lambda: app.context.feed.overview is not None)
-        figures.say("first paint with every count", (time.perf_counter() - start) * 1000, "ms", most=1000)
-        await _areas(figures, app, pilot, heart)
-        await _filter(figures, app, pilot, heart)
-        await _refresh(figures, app, other, listed, heart)
-    figures.say(f"longest block of the event loop ({heart.when})", heart.longest * 1000, "ms", most=50)
-
-
-async def _areas(figures: Figures, app: OptimizerApp, pilot: Pilot[Any], heart: Heart) -> None:
-    for key, name in (("2", "registry"), ("3", "workloads"), ("4", "relationships")):
-        heart.doing = f"opening {name}"
+async def _filled(rows: int) -> float:
+    """Seconds until Textual's own table shows so many rows."""
+    app = _Plain()
+    async with app.run_test(size=(120, 36)) as pilot:
+        table = app.query_one(DataTable)
+        table.add_columns(*(f"column {place}" for place in range(COLUMNS)))
         with measured() as watch:
-            await pilot.press(key)
-            await _until(lambda: _painted(app) > 0)
-        figures.say(f"{name} opened for the first time", watch.seconds * 1000, "ms")
-        await _rest(app)
-    for key, name in (
-        ("2", "registry"),
-        ("3", "workloads"),
-        ("4", "relationships"),
-        ("5", "search"),
-        ("1", "overview"),
-    ):
-        heart.doing = f"switching to {name}"
-        with measured() as watch:
-            await pilot.press(key)
+            for row in range(rows):
+                table.add_row(*(f"cell {row} {place}" for place in range(COLUMNS)))
             await pilot.pause()
-        figures.say(f"switch to {name}", watch.seconds * 1000, "ms", most=150)
-        await pilot.press("escape")
-        await _rest(app)
+    return watch.seconds
 
 
-async def _filter(figures: Figures, app: OptimizerApp, pilot: Pilot[Any], heart: Heart) -> None:
-    for key, name in (("3", "workloads"), ("4", "relationships")):
-        await pilot.press(key, "slash")
-        await _rest(app)
-        slowest = 0.0
-        for letter in "server:=server-00042":
-            heart.doing = f"filtering {name}"
-            with measured() as watch:
-                await pilot.press(letter)
-                await pilot.pause()
-            slowest = max(slowest, watch.seconds)
-        figures.say(f"slowest of 20 keys into the filter of {name}", slowest * 1000, "ms", most=100)
-        await pilot.press("escape")
-        await _rest(app)
+def _python(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
 
 
-async def _refresh(
-    figures: Figures, app: OptimizerApp, other: DataService, listed: WorkloadListing, heart: Heart
-) -> None:
-    """5% of the rows of Workloads change by another process; from reading them to showing them."""
-    await app.show_area(Area.WORKLOADS)
-    await _rest(app)
-    heart.doing = "refreshing"
-    changed = tuple(
-        ObservedWorkload.model_validate({**w.model_dump(), "status": "paused"}) if place % 20 == 0 else w
-        for place, w in enumerate(listed.workloads)
-    )
-    few = WorkloadListing(source="few", workloads=changed[::20], complete=False)
-    view = app.view
-    assert isinstance(view, ListArea)
-    await other.ingest_from(IngestPart.WORKLOADS, MadeUpSource(None, few))
-    await _until(lambda: any(row.status == "paused" for row in view.table.rows.all))
-    rows = [
-        row.model_copy(update={"status": "stopped"}) if place % 20 == 0 else row
-        for place, row in enumerate(view.table.rows.all)
-    ]
-    with measured() as watch:
-        view.table.put(rows)
-        await asyncio.sleep(0)
-    figures.say("5% of 1,000 rows changed and shown", watch.seconds * 1000, "ms", most=100)
-
-
-async def _rest(app: OptimizerApp) -> None:
-    await asyncio.sleep(0.02)
-    await _until(lambda: all(worker.is_finished or worker.group == "watch" for worker in app.workers))
+def _walk(figures: Figures, title: str, crowd: int, tools: int, servers: int = SERVERS) -> None:
+    """Make a store and walk through it."""
+    figures.head(title)
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "tui.db"
+        made = _python("bench.tui_store", "make", str(file), *map(str, (servers, servers, tools, crowd)))
+        subprocess.run(made, check=True)
+        with subprocess.Popen(_python("bench.tui_walk", str(file)), stdout=subprocess.PIPE, text=True) as walk:
+            assert walk.stdout is not None
+            for line in walk.stdout:
+                figure = json.loads(line)
+                figures.say(figure["name"], figure["value"], "ms", most=figure["most"])
+    if walk.returncode:
+        raise subprocess.CalledProcessError(walk.returncode, walk.args)
 
 
 def run(figures: Figures) -> None:
     """Measure at the stated size."""
-    asyncio.run(measure(figures))
+    figures.head("Textual itself")
+    figures.say(f"its own table filled with {SERVERS} rows", asyncio.run(_filled(SERVERS)) * 1000, "ms")
+    _walk(figures, f"{SERVERS} entries with a workload each, {TOOLS} tools everywhere", 0, TOOLS)
+    _walk(figures, f"{SERVERS} workloads under one entry", SERVERS, FEW_TOOLS)

@@ -2,7 +2,7 @@
 
 ``python -m bench.tui_store make FILE SERVERS WORKLOADS TOOLS CROWD``: the first ``CROWD`` workloads run
 the first entry.
-``python -m bench.tui_store change FILE SHARE``: that share of the workloads gets another status.
+``python -m bench.tui_store change FILE SHARE``: that share of the workloads gets another status than it has.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def make(file: Path, servers: int, workloads: int, tools: int, crowd: int)
 
 
 async def change(file: Path, share: float) -> None:
-    """Pause a share of the workloads."""
+    """Pause a share of the workloads, or let them run again."""
     step = round(1 / share)
     async with service_of(file) as service, service.store.database.reading() as connection:
         rows = (await service.store.workloads.all(connection))[::step]
@@ -47,7 +47,7 @@ async def change(file: Path, share: float) -> None:
             identity=row.identity,
             endpoint=row.endpoint,
             transport=row.transport,
-            status="paused",
+            status="running" if row.status == "paused" else "paused",
             group=row.group,
             tools=tuple(tool.definition for tool in listed),
         )

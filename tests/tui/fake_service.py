@@ -9,7 +9,10 @@ from typing import Any, Self
 
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Relation
+from mcp_optimizer.domain.presence import ServerView
+from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.reports import (
+    AcceptReport,
     DeletionReport,
     IngestPart,
     IngestPhase,
@@ -47,6 +50,10 @@ class FakeService(FakeRelating):
         self.problem_views: list[ProblemView] = []
         self.change_views: list[ChangeView] = []
         self.hits: list[SearchHit] = []
+        self.servers: tuple[ServerView, ...] = ()
+        self.query_views: list[QueryView] = []
+        self.changed: set[str] = set()
+        """Workloads with a tool that says something else than at first."""
         self.errors: dict[str, BaseException] = {}
         """Method name to what it raises."""
         self.stalled: set[str] = set()
@@ -65,6 +72,8 @@ class FakeService(FakeRelating):
         service.registry, service.views = sample.registry(), sample.workloads()
         service.run_views, service.problem_views = sample.runs(), sample.problems()
         service.change_views, service.hits = sample.changes(), sample.hits()
+        service.servers, service.query_views = sample.servers(), sample.queries()
+        service.changed = {"notes"}
         return service
 
     async def __aenter__(self) -> Self:
@@ -127,6 +136,8 @@ class FakeService(FakeRelating):
             duplicates=sum(bool(view.duplicates) for view in self.registry),
             runs=tuple(self.run_views),
             problems=tuple(self.problem_views),
+            servers=self.servers,
+            suspicious=len(self.changed & {view.name for view in self.views}),
             database="~/.local/share/mcp-optimizer.db",
             model="offline/all-MiniLM-L6-v2-w8a8",
         )
@@ -152,16 +163,20 @@ class FakeService(FakeRelating):
 
     async def workloads(self) -> list[WorkloadView]:
         await self._answer("workloads")
-        return list(self.views)
+        said = {"suspicious": "1 tool changed since first seen"}
+        return [view.model_copy(update=said) if view.name in self.changed else view for view in self.views]
 
     async def workload(self, name: str) -> WorkloadDetail:
         await self._answer("workload", name)
         view = self._view(name)
         difference = ToolDifference(both=("tool_1", "tool_2"), only_live=("tool_3",), only_catalog=("tool_4",))
+        tools = [sample.tool(f"tool_{number}") for number in range(1, 4)]
+        if name in self.changed:
+            tools[2] = sample.changed_tool()
         return WorkloadDetail(
             **view.model_dump(),
             canonical_identity=view.identity,
-            tool_list=tuple(sample.tool(f"tool_{number}") for number in range(1, 4)),
+            tool_list=tuple(tools),
             tool_difference=difference if view.registry_server else None,
         )
 
@@ -194,6 +209,10 @@ class FakeService(FakeRelating):
     async def changes(self, limit: int = 200) -> list[ChangeView]:
         await self._answer("changes")
         return self.change_views[:limit]
+
+    async def recent_queries(self, limit: int = 100) -> list[QueryView]:
+        await self._answer("recent_queries")
+        return self.query_views[:limit]
 
     async def export_snapshot(self, path: Path) -> SnapshotReport:
         await self._answer("export_snapshot", path)
@@ -246,6 +265,15 @@ class FakeService(FakeRelating):
             reembedded_texts=4 * len(unlinked),
             dry_run=dry_run,
         )
+
+    async def accept(self, name: str, tools: Sequence[str] | None = None, *, dry_run: bool = False) -> AcceptReport:
+        await self._answer("accept", name, tools, dry_run)
+        change = sample.changed_tool().change
+        accepted = (change,) if name in self.changed and change is not None else ()
+        if not dry_run:
+            self.changed -= {name}
+            self.tell()
+        return AcceptReport(workload=name, accepted=accepted, dry_run=dry_run)
 
     async def delete_workloads(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
         await self._answer("delete_workloads", tuple(names), dry_run)

@@ -37,6 +37,18 @@ def service() -> FakeService:
         for n, text in enumerate(PAYLOADS)
         for r in made.run_views[:1]
     ]
+    made.query_views = [
+        q.model_copy(update={"sequence": n, "text": text, "keywords": text, "error": text})
+        for n, text in enumerate(PAYLOADS)
+        for q in made.query_views[:1]
+    ]
+    made.servers = tuple(
+        server.model_copy(
+            update={"address": text, "host": text, "polls": (server.polls[0].model_copy(update={"detail": text}),)}
+        )
+        for server in made.servers
+        for text in PAYLOADS[:40]
+    )
     made.errors = {
         name: StoreError("".join(PAYLOADS), remedy=PAYLOADS[0]) for name in ("ingest", "unlink", "delete_workloads")
     }

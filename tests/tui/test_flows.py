@@ -127,7 +127,7 @@ async def test_an_overview_number_leads_to_its_list() -> None:
             Area.WORKLOADS,
             ["fetch-a", "github-prod", "home-grown", "notes", "parcels", "sqlite-dev"],
         )
-        await press(pilot, "escape", "G", "enter")
+        await press(pilot, "escape", "G", "k", "k", "enter")
         assert names(app) == ["parcels"]
 
 

@@ -194,7 +194,7 @@ async def test_the_log_is_shown_by_level_and_filtered_by_text() -> None:
         def events() -> list[str]:
             return [line.level for line in view_log(app).table.rows.visible]
 
-        await press(pilot, "6", "p", "p", "p")
+        await press(pilot, "6", *"ppppp")
         assert events() == ["error", "warning", "info"]
         await press(pilot, "v")
         assert events() == ["error", "warning"]

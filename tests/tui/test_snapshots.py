@@ -179,6 +179,8 @@ DIALOGS: dict[str, list[str]] = {
     "link": ["3", "L", "down", "enter"],
     "resolve-choose": ["2", "g", *"jjjj", "v"],
     "resolve": ["2", "v", "enter"],
+    "accept": ["3", "g", *"jjjjj", "A"],
+    "query-hits": ["6", *"pppp", "enter"],
     "report": ["i", "enter"],
 }
 
@@ -199,7 +201,11 @@ MOMENTS: dict[str, tuple[tuple[int, int], list[str], str]] = {
     "drift": ((120, 36), ["3", "j", "j", "e"], ""),
     "near-miss": ((120, 36), ["3", *"jjjj", "e"], ""),
     "near-miss-narrow": ((80, 24), ["3", *"jjjj", "e", "z"], ""),
-    "log": ((120, 36), ["6", "p", "p", "p"], ""),
+    "log": ((120, 36), ["6", *"ppppp"], ""),
+    "servers": ((80, 24), ["6", *"ppp"], ""),
+    "queries": ((120, 36), ["6", *"pppp"], ""),
+    "queries-narrow": ((80, 24), ["6", *"pppp"], ""),
+    "changed-tool": ((120, 36), ["3", *"jjjjj"], ""),
     "problems": ((120, 36), ["6", "p"], ""),
     "very-small": ((40, 12), ["3"], ""),
 }

@@ -66,6 +66,7 @@ class OptimizerApp(App[None]):
         still: bool = False,
         search_delay: float | None = None,
         first_area: Area | None = None,
+        settled: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         feed = Feed(self._start_reading)
@@ -77,6 +78,8 @@ class OptimizerApp(App[None]):
             self.context.detail_delay = self.context.search_delay = 0.0
         if logbook is not None:
             self.context.logbook = logbook
+        if settled is not None:
+            self.context.settled = settled
         if search_delay is not None:
             self.context.search_delay = search_delay
         if stopwatch is not None:
@@ -140,6 +143,7 @@ class OptimizerApp(App[None]):
     def _service_opened(self, worker: Worker) -> None:
         self.context.service = worker.result if worker.state is WorkerState.SUCCESS else None
         self.context.opening_error = worker.error if worker.state is WorkerState.ERROR else None
+        self.context.settled()
         if self.context.service is not None:
             watching = partial(follow, self.context.service, self.post_message)
             self.run_worker(watching, name="watch", group="watch", exclusive=True, exit_on_error=False)
@@ -161,7 +165,10 @@ class OptimizerApp(App[None]):
     def _feed_answered(self, worker: Worker) -> None:
         resource, feed = Resource(worker.name), self.context.feed
         if worker.state is WorkerState.SUCCESS:
+            first = resource not in feed.values
             feed.loaded(resource, worker.result)
+            if first:
+                self.context.settled()
         else:
             feed.failed(resource, worker.error or RuntimeError("cancelled"))
             self._say_failure(worker.error)

@@ -34,6 +34,8 @@ class Context:
     """Seconds without a key before a search starts."""
     still: bool = False
     """Nothing moves by itself: no blinking, no animation."""
+    settled: Callable[[], None] = lambda: None
+    """Called when what stays for good is there: the service, the first answer of each kind."""
     opening_error: BaseException | None = None
     """Why the service could not be opened."""
     watching: bool = True

@@ -52,7 +52,24 @@ def facts(overview: Overview) -> list[Fact]:
             Target(Area.RELATIONSHIPS, None, ""),
         ),
         *_relations(overview),
+        _alarm(
+            "suspicious",
+            "! suspicious tools",
+            overview.suspicious,
+            "changed, or hidden text",
+            _workloads("is:suspicious"),
+        ),
+        _serving(overview),
     ]
+
+
+def _serving(overview: Overview) -> Fact:
+    """Whether agents can ask this database, and where."""
+    target = Target(Area.ACTIVITY, "servers")
+    if not overview.servers:
+        return Fact("serving", "○ MCP server", 0, "none is running: mcp-optimizer serve", Tone.MUTED, target)
+    addresses = ", ".join(server.address for server in overview.servers)
+    return Fact("serving", "● MCP server", len(overview.servers), addresses, Tone.GOOD, target)
 
 
 def _registry(filter_text: str) -> Target:

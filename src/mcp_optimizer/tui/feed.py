@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.views import ChangeView, Overview, ProblemView, RegistryServerView, RunView, WorkloadView
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class Resource(StrEnum):
     RUNS = "runs"
     PROBLEMS = "problems"
     CHANGES = "changes"
+    QUERIES = "queries"
     GROUPS = "groups"
 
 
@@ -29,6 +31,8 @@ _TOUCHED: dict[str, frozenset[Resource]] = {
     "problem": frozenset({Resource.PROBLEMS, Resource.WORKLOADS, Resource.REGISTRY}),
 }
 _ALWAYS = frozenset({Resource.OVERVIEW, Resource.CHANGES})
+_UNLOGGED = frozenset({Resource.OVERVIEW, Resource.QUERIES})
+"""What is touched by what running servers note of themselves: that is in no change log."""
 
 
 class Feed:
@@ -73,6 +77,11 @@ class Feed:
         return self.values.get(Resource.CHANGES)
 
     @property
+    def queries(self) -> list[QueryView] | None:
+        """What agents asked last, when it is there."""
+        return self.values.get(Resource.QUERIES)
+
+    @property
     def groups(self) -> list[str]:
         """The workloads' groups."""
         return self.values.get(Resource.GROUPS, [])
@@ -94,7 +103,8 @@ class Feed:
             self._stale |= set(Resource)
             return
         for change in changes:
-            self._stale |= _TOUCHED.get(change.entity, frozenset(Resource)) | _ALWAYS
+            touched = _TOUCHED.get(change.entity, frozenset(Resource)) | _ALWAYS
+            self._stale |= _UNLOGGED if change.entity == "serving" else touched
 
     def loaded(self, resource: Resource, value: Any) -> None:
         """Keep an answer."""
@@ -124,6 +134,7 @@ async def read(service: "DataService", resource: Resource) -> Any:
         Resource.RUNS: service.runs,
         Resource.PROBLEMS: service.problems,
         Resource.CHANGES: service.changes,
+        Resource.QUERIES: service.recent_queries,
         Resource.GROUPS: service.groups,
     }
     return await readers[resource]()

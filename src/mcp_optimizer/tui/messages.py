@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from mcp_optimizer.domain.views import SearchQuery
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.tone import Tone
 
@@ -15,6 +16,8 @@ class Target:
     area: Area
     row: str | None = None
     filter_text: str | None = None
+    query: SearchQuery | None = None
+    """What to ask in Search, with all that narrows it."""
 
 
 class Go(Message):

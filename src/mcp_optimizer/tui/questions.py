@@ -4,10 +4,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcp_optimizer.domain.reports import DeletionReport, RelationReport, ResolutionReport
+from mcp_optimizer.domain.reports import AcceptReport, DeletionReport, RelationReport, ResolutionReport
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.document import Lines
-from mcp_optimizer.tui.details.relation import relation_document, resolution_document
+from mcp_optimizer.tui.details.relation import acceptance_document, relation_document, resolution_document
 from mcp_optimizer.tui.details.report import deletion_document
 
 if TYPE_CHECKING:
@@ -77,6 +77,18 @@ def resolve(service: "DataService", identity: str, name: str) -> Question[Resolu
     )
 
 
+def accept(service: "DataService", name: str) -> Question[AcceptReport]:
+    """Accept what the tools of a workload say now."""
+    return Question(
+        heading=f"Accept changed tools of {name}",
+        verb="Accept",
+        ask=lambda dry_run: service.accept(name, dry_run=dry_run),
+        document=acceptance_document,
+        changes=lambda report: bool(report.accepted),
+        outcome=_accepted,
+    )
+
+
 def _deletion(ask: Ask[DeletionReport]) -> Question[DeletionReport]:
     return Question(
         heading="Delete from the database",
@@ -133,3 +145,8 @@ def _related(report: RelationReport) -> str:
 def _resolved(report: ResolutionReport) -> str:
     waiting = f"; {len(report.waiting)} rejected come in with the next ingestion (i)" if report.waiting else ""
     return f"{report.chosen} counts for {report.identity}{waiting}"
+
+
+def _accepted(report: AcceptReport) -> str:
+    number = len(report.accepted)
+    return f"Accepted {count(number)} changed tool{'' if number == 1 else 's'} of {report.workload}"

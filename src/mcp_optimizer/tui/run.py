@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_optimizer.tui import garbage
 from mcp_optimizer.tui.app import OptimizerApp
 from mcp_optimizer.tui.logbook import LogBook
 
@@ -27,7 +28,14 @@ def run(
     meanwhile. ``state_file``: where area, theme, sorts and filters are kept for the next time. Raises KeyClashError.
     """
     app = OptimizerApp(
-        service_factory, read_only=read_only, theme=theme, keys=keys, logbook=logbook, state_file=state_file
+        service_factory,
+        read_only=read_only,
+        theme=theme,
+        keys=keys,
+        logbook=logbook,
+        state_file=state_file,
+        settled=garbage.settled,
     )
-    app.run()
+    with garbage.kept_small():
+        app.run()
     return app.return_code or 0

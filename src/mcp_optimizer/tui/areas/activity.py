@@ -1,4 +1,4 @@
-"""Activity: ingestions, problems of single items, and the change log."""
+"""Activity: ingestions, problems, changes, running servers and what they were asked, and the log."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -11,40 +11,44 @@ from textual.style import Style
 from textual.widgets import ContentSwitcher, Static
 
 from mcp_optimizer.domain.models import Value
-from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
+from mcp_optimizer.domain.presence import ServerView
+from mcp_optimizer.domain.queries import QueryView
+from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView, Scope, SearchQuery
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import AreaView
 from mcp_optimizer.tui.context import Context
-from mcp_optimizer.tui.details.activity import entry_document
+from mcp_optimizer.tui.details.activity import Entry, entry_document
+from mcp_optimizer.tui.details.serving import hit_words
+from mcp_optimizer.tui.dialogs.choose import Choice, ChooseDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import Offer, text_offer
 from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
 from mcp_optimizer.tui.feed import Resource
-from mcp_optimizer.tui.logbook import LEVELS, LogLine
+from mcp_optimizer.tui.logbook import LEVELS
 from mcp_optimizer.tui.memory import ListState
-from mcp_optimizer.tui.messages import Go, Target
+from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.activity import change_renderer, problem_renderer, run_renderer
 from mcp_optimizer.tui.renderers.log import log_renderer
+from mcp_optimizer.tui.renderers.serving import query_renderer, server_renderer
 from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine, LineInput
 from mcp_optimizer.tui.widgets.table import Table
 
-type Entry = RunView | ProblemView | ChangeView | LogLine
-
-_LISTS = (Resource.RUNS, Resource.PROBLEMS, Resource.CHANGES)
+_LISTS = (Resource.RUNS, Resource.PROBLEMS, Resource.CHANGES, Resource.QUERIES)
+_SERVERS = "servers"
 _LOG = "log"
-_PANES = (*(resource.value for resource in _LISTS), _LOG)
+_PANES = (*(resource.value for resource in _LISTS[:3]), _SERVERS, Resource.QUERIES.value, _LOG)
 _SOON = 0.5
 """Seconds between two looks into the log."""
 
 
 class ActivityArea(AreaView):
-    """Four lists that share a filter line and a detail."""
+    """Six lists that share a filter line and a detail."""
 
     area = Area.ACTIVITY
-    needs = _LISTS
+    needs = (Resource.OVERVIEW, *_LISTS)
     labels: ClassVar[dict[str, str]] = {"jump": "Server"}
 
     def __init__(self, context: Context) -> None:
@@ -63,6 +67,8 @@ class ActivityArea(AreaView):
                     yield Table(run_renderer(clock), id=Resource.RUNS.value)
                     yield Table(problem_renderer(clock), id=Resource.PROBLEMS.value)
                     yield Table(change_renderer(clock), id=Resource.CHANGES.value)
+                    yield Table(server_renderer(clock), id=_SERVERS)
+                    yield Table(query_renderer(clock), id=Resource.QUERIES.value)
                     yield Table(log_renderer(clock), id=_LOG)
                 yield FilterLine(still=self.context.still)
             yield DetailPane()
@@ -95,14 +101,16 @@ class ActivityArea(AreaView):
         """Show the lists of the feed, or why there are none."""
         trouble = self.trouble()
         feed = self.context.feed
-        lists: dict[Resource, Sequence[Entry]] = {
+        lists: dict[str, Sequence[Entry]] = {
             Resource.RUNS: feed.runs or (),
             Resource.PROBLEMS: feed.problems or (),
             Resource.CHANGES: feed.changes or (),
+            _SERVERS: feed.overview.servers if feed.overview else (),
+            Resource.QUERIES: feed.queries or (),
         }
-        for resource, entries in lists.items():
-            table = self.query_one(f"#{resource}", Table)
-            table.say(trouble or _nothing(resource, filtered=bool(table.rows.filter_text)))
+        for name, entries in lists.items():
+            table = self.query_one(f"#{name}", Table)
+            table.say(trouble or _nothing(name, filtered=bool(table.rows.filter_text)))
             table.put(entries)
         self._put_log()
         self._tell_panes()
@@ -128,6 +136,10 @@ class ActivityArea(AreaView):
     def do_pane(self) -> None:
         """The next list."""
         self.show_pane(_PANES[(_PANES.index(self.shown) + 1) % len(_PANES)])
+
+    def do_pane_back(self) -> None:
+        """The list before."""
+        self.show_pane(_PANES[_PANES.index(self.shown) - 1])
 
     def show_pane(self, name: str) -> None:
         """One of the lists."""
@@ -177,8 +189,9 @@ class ActivityArea(AreaView):
     def _show_entry(self) -> None:
         entry = self.table.rows.cursor_row
         key = self.table.rows.cursor_key
-        clock = self.context.clock
-        self.pane.show(key, (lambda width: entry_document(entry, clock, width)) if entry is not None else None)
+        clock, keymap = self.context.clock, self.context.keymap
+        build = (lambda width: entry_document(entry, clock, width, keymap)) if entry is not None else None
+        self.pane.show(key, build)
 
     # Actions
 
@@ -191,6 +204,43 @@ class ActivityArea(AreaView):
             self.post_message(Go(Target(area, entry.name)))
         elif isinstance(entry, RunView):
             self.show_pane(Resource.PROBLEMS.value)
+        elif isinstance(entry, ServerView):
+            self.show_pane(Resource.QUERIES.value)
+        elif isinstance(entry, QueryView):
+            self._jump_to_hit(entry)
+
+    def _jump_to_hit(self, query: QueryView) -> None:
+        """To the server of a tool that was returned; a person chooses among several."""
+        choices = [
+            Choice(str(place), hit.tool, hit.server, hit_words(hit), Tone.ACCENT)
+            for place, hit in enumerate(query.hits)
+        ]
+
+        async def read() -> Sequence[Choice]:
+            return choices
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                hit = query.hits[int(key)]
+                area = Area.REGISTRY if hit.scope is Scope.REGISTRY else Area.WORKLOADS
+                self.post_message(Go(Target(area, hit.server)))
+
+        if not choices:
+            self.post_message(Say("Nothing was returned: e asks the query again in Search.", Tone.MUTED))
+        elif len(choices) == 1:
+            chosen("0")
+        else:
+            self.app.push_screen(ChooseDialog(self.context, "Which tool that was returned?", read), chosen)
+
+    def do_ask(self) -> None:
+        """Ask the query under the cursor in Search, with its keywords and where it was asked."""
+        entry = self.table.rows.cursor_row
+        if isinstance(entry, QueryView) and self.shown == Resource.QUERIES:
+            scope = Scope.REGISTRY if entry.kind == "search_registry" else Scope.WORKLOAD
+            query = SearchQuery(text=entry.text, keywords=entry.keywords, scope=scope)
+            self.post_message(Go(Target(Area.SEARCH, None, entry.text, query)))
+        else:
+            self.show_pane(Resource.QUERIES.value)
 
     def do_filter(self) -> None:
         """Type a filter."""
@@ -285,6 +335,8 @@ def _nothing(name: str, *, filtered: bool) -> list[tuple[str, Tone]]:
         Resource.RUNS: "No ingestion yet: press i.",
         Resource.PROBLEMS: "No open problems.",
         Resource.CHANGES: "Nothing has changed yet.",
+        _SERVERS: "No MCP server runs on this database: mcp-optimizer serve starts one.",
+        Resource.QUERIES: "No agent has asked anything yet.",
         _LOG: "Nothing has been logged of this level.",
     }
     return [(words[name], Tone.PLAIN)]

@@ -83,6 +83,16 @@ class RelatingArea[R](ListArea[R]):
         read = partial(link_choices, service, stored[0])
         self.app.push_screen(ChooseDialog(self.context, f"Link {what} to", read), chosen)
 
+    def do_accept(self) -> None:
+        """Accept what the tools of a workload say now; one workload at a time, since each has to be read."""
+        service, stored = self.context.service, self._stored()
+        if service is None or not stored:
+            return
+        if len(stored) > 1:
+            self._tell("Changed tools are accepted one workload at a time: take the marks away with esc.")
+        else:
+            self.confirm(questions.accept(service, stored[0].name))
+
     def do_resolve(self) -> None:
         """Choose which of several entries counts."""
         service, server = self.context.service, self.chosen_server()

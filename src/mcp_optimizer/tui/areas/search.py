@@ -107,6 +107,8 @@ class SearchArea(TableArea[SearchHit]):
 
     @on(LineInput.Changed, "#query-text")
     def _query_changed(self) -> None:
+        if self.query_filters.keywords:  # they belonged to the query that was asked for an agent
+            self._refilter_keywords()
         if self._timer is not None:
             self._timer.stop()
         if self.context.search_delay:
@@ -194,6 +196,10 @@ class SearchArea(TableArea[SearchHit]):
         self._tell_filters()
         self._start()
 
+    def _refilter_keywords(self) -> None:
+        self.query_filters = self.query_filters.model_copy(update={"keywords": ""})
+        self._tell_filters()
+
     def _tell_filters(self) -> None:
         query = self.query_filters
         scope = {Scope.WORKLOAD: "workloads", Scope.REGISTRY: "registry", Scope.ALL: "both"}[query.scope]
@@ -203,6 +209,8 @@ class SearchArea(TableArea[SearchHit]):
             ("group", query.group or "any", "group"),
         ]
         words = [self._filter_words(label, value, action) for label, value, action in parts]
+        if query.keywords:
+            words.append(Content.assemble(("keywords ", STYLES[Tone.MUTED]), safe.line(query.keywords)))
         self.query_one("#query-filters", Static).update(Content(" ") + Content("   ").join(words))
 
     def _filter_words(self, label: str, value: str, action_id: str) -> Content:
@@ -241,10 +249,23 @@ class SearchArea(TableArea[SearchHit]):
 
     def reveal(self, target: Target) -> None:
         """Ask the query again unless it is what is shown."""
+        if target.query is not None:
+            self._ask(target.query)
+            return
         if target.filter_text is not None and target.filter_text != self.field.value:
             self.field.value = target.filter_text
         if target.row is not None:
             self.table.move_to(target.row)
+
+    def _ask(self, query: SearchQuery) -> None:
+        """Ask what someone else asked, just as they did."""
+        self.query_filters = query
+        with self.prevent(LineInput.Changed):
+            self.field.value = query.text
+        self.hits = None
+        self._tell_filters()
+        self._start()
+        self.table.focus()
 
     def do_jump(self) -> None:
         """To the server of the tool."""

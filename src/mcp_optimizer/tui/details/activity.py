@@ -1,16 +1,22 @@
 """One entry of the activity lists in full."""
 
+from mcp_optimizer.domain.presence import ServerView
+from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
+from mcp_optimizer.tui.actions import Keymap, key_words
 from mcp_optimizer.tui.ages import Clock, age, duration
 from mcp_optimizer.tui.details.document import Document, Lines
+from mcp_optimizer.tui.details.serving import query_page, server_page
 from mcp_optimizer.tui.logbook import LogLine
 from mcp_optimizer.tui.renderers.log import level_cell
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
 from mcp_optimizer.tui.tone import Tone
 
+type Entry = RunView | ProblemView | ChangeView | ServerView | QueryView | LogLine
 
-def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: Clock, width: int) -> Lines:
-    """A run, a problem, a change, or a line of the log."""
+
+def entry_document(entry: Entry, clock: Clock, width: int, keymap: Keymap) -> Lines:
+    """A run, a problem, a change, a running server, a query, or a line of the log."""
     page = Document(width)
     if isinstance(entry, RunView):
         cell = outcome_cell(entry.outcome)
@@ -26,6 +32,10 @@ def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: C
         page.field("of", entry.entity)
         page.field("reason", entry.reason)
         page.field("since", f"{entry.since}, {age(entry.since, clock)} ago")
+    elif isinstance(entry, ServerView):
+        server_page(page, entry, clock)
+    elif isinstance(entry, QueryView):
+        query_page(page, entry, clock, ask_key=_key(keymap, "ask"), jump_key=_key(keymap, "jump"))
     elif isinstance(entry, LogLine):
         cell = level_cell(entry.level)
         page.title(entry.event, (cell.text, cell.tone))
@@ -41,3 +51,8 @@ def entry_document(entry: RunView | ProblemView | ChangeView | LogLine, clock: C
         page.field("detail", entry.detail)
         page.field("number", str(entry.sequence), Tone.MUTED)
     return page.lines
+
+
+def _key(keymap: Keymap, action_id: str) -> str:
+    action = keymap.named(action_id)
+    return key_words(action.keys[0]) if action and action.keys else ""

@@ -3,6 +3,7 @@
 from mcp_optimizer.domain.views import Overview
 from mcp_optimizer.tui.ages import Clock, age, count, duration
 from mcp_optimizer.tui.details.document import Document, Lines
+from mcp_optimizer.tui.details.serving import poll_lines
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
 from mcp_optimizer.tui.tone import Tone
 
@@ -25,6 +26,10 @@ def news_document(overview: Overview, clock: Clock, width: int) -> Lines:
         ago = f"{age(run.started_at, clock)} ago, took {duration(run.seconds)}"
         page.add((cell.text.ljust(12), cell.tone), (run.what, Tone.STRONG), (f"  {ago}", Tone.MUTED))
         page.paragraph(run.error or run.summary, Tone.BAD if run.error else Tone.MUTED, indent=2)
+    for server in overview.servers[:_FEW]:
+        page.heading("MCP SERVER", f"{server.address}, up {age(server.started_at, clock)}")
+        for poll in server.polls:
+            poll_lines(page, poll, clock)
     page.blank()
     page.field("database", overview.database, Tone.MUTED)
     page.field("model", overview.model, Tone.MUTED)

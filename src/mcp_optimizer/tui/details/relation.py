@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from mcp_optimizer.domain.models import ItemProblem
-from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
+from mcp_optimizer.domain.reports import AcceptReport, LinkReport, RelationReport, ResolutionReport
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.document import Document, Lines
+from mcp_optimizer.tui.details.workload import changed_words
 from mcp_optimizer.tui.tone import Tone
 
 _MANY = 30
@@ -52,6 +53,25 @@ def resolution_document(report: ResolutionReport, width: int) -> Lines:
     page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
     page.blank()
     page.paragraph("The choice is kept through every later ingestion.", Tone.MUTED)
+    return page.lines
+
+
+def acceptance_document(report: AcceptReport, width: int) -> Lines:
+    """Which tools say something else now, word by word."""
+    page = Document(width)
+    if not report.accepted:
+        page.add(("Nothing would change", Tone.STRONG))
+        page.paragraph("No tool of this workload says something else than at first.", Tone.MUTED)
+        return page.lines
+    number = len(report.accepted)
+    said = "1 tool says" if number == 1 else f"{count(number)} tools say"
+    page.add((f"{said} something else than at first", Tone.WARN))
+    for change in report.accepted[:_MANY]:
+        page.add((change.tool, Tone.STRONG), (f"  {', '.join(change.fields)}", Tone.WARN))
+        changed_words(page, change)
+    _rest(page, number)
+    page.blank()
+    page.paragraph("What they say now will count as first seen. Invisible characters stay reported.", Tone.MUTED)
     return page.lines
 
 

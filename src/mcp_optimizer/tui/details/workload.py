@@ -1,6 +1,9 @@
 """A workload in detail."""
 
-from mcp_optimizer.domain.views import DescriptionSource, ToolDifference, WorkloadDetail, WorkloadView
+from collections.abc import Sequence
+
+from mcp_optimizer.domain.definitions import DefinitionChange
+from mcp_optimizer.domain.views import DescriptionSource, ToolDifference, ToolView, WorkloadDetail, WorkloadView
 from mcp_optimizer.tui.ages import Clock, age, count
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import history
@@ -8,6 +11,8 @@ from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, sta
 from mcp_optimizer.tui.tone import Tone
 
 _NOT_IN_CATALOG = "not in catalog"
+_MANY = 12
+"""Of more places in one description the rest is only counted."""
 
 
 def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Lines:
@@ -17,6 +22,8 @@ def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Lines
     page.title(workload.name, (relation.text, relation.tone), (status.text, status.tone))
     if workload.problem:
         page.field("problem", workload.problem, Tone.BAD)
+    if workload.suspicious and workload.suspicious != workload.problem:
+        page.field("suspicious", workload.suspicious, Tone.WARN)
     page.field("status", workload.status_reason or "", Tone.WARN)
     page.field(
         "inherits from", workload.registry_server or "nothing", Tone.GOOD if workload.registry_server else Tone.MUTED
@@ -54,9 +61,34 @@ def _of_detail(page: Document, workload: WorkloadDetail, clock: Clock) -> None:
         page.field("related by", workload.relation_cause + (f", {since} ago" if since else ""))
     history(page, getattr(workload, "history", ()), clock)
     difference = workload.tool_difference
+    suspicions(page, workload.tool_list)
     page.tools(workload.tool_list, marks=dict.fromkeys(difference.only_live, _NOT_IN_CATALOG) if difference else None)
     if difference:
         _catalog_tools(page, difference)
+
+
+def suspicions(page: Document, tools: Sequence[ToolView]) -> None:
+    """Tools that say something else than at first, word by word, and those with characters that can't be seen."""
+    found = [tool for tool in tools if tool.change is not None or tool.invisible]
+    if not found:
+        return
+    page.heading("SUSPICIOUS TOOLS", "read them before agents do, then accept or stop it")
+    for tool in found:
+        if tool.change is not None:
+            page.add((tool.name, Tone.STRONG), (f"  ! {tool.change.summary}", Tone.WARN))
+            changed_words(page, tool.change)
+        if tool.invisible:
+            page.add((tool.name, Tone.STRONG), ("  ! holds characters that can't be seen", Tone.BAD))
+            page.paragraph(", ".join(tool.invisible), Tone.WARN, indent=2)
+
+
+def changed_words(page: Document, change: DefinitionChange) -> None:
+    """What a description said at first, and what stands there now."""
+    for words in change.words[:_MANY]:
+        page.paragraph(f"- {words.before or '(nothing)'}", Tone.MUTED, indent=2)
+        page.paragraph(f"+ {words.after or '(nothing)'}", Tone.WARN, indent=2)
+    if len(change.words) > _MANY:
+        page.add((f"  and {count(len(change.words) - _MANY)} more places", Tone.MUTED))
 
 
 def _catalog_tools(page: Document, difference: ToolDifference) -> None:

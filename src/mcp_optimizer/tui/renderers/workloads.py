@@ -57,4 +57,6 @@ def _flags(workload: WorkloadView) -> str:
     flags = [workload.relation.value, relation_word(workload)]
     if workload.problem:
         flags.append("problem")
+    if workload.suspicious:
+        flags.append("suspicious")
     return " ".join(flags)
