@@ -195,7 +195,7 @@ def _describe(found: "WorkloadDetail") -> str:
             ("image label", evidence.image_label),
             ("context name", found.context_name),
             ("problem", found.problem),
-            ("suspicious", found.suspicious),
+            ("suspicious", found.suspicious if found.suspicious != found.problem else None),
             ("updated", found.updated_at),
         ]
     )
