@@ -123,6 +123,48 @@ async def test_q1_a_filtered_search_still_fills_its_limit(service: DataService) 
     assert len(await service.search(SearchQuery(text="weather", limit=200))) == 200
 
 
+def through(query: SearchQuery) -> set[tuple[Scope, str, str]]:
+    """Every tool that the query's filters let through, judged by what is stored and not by the search."""
+    passing: set[tuple[Scope, str, str]] = set()
+    if query.scope is not Scope.WORKLOAD:
+        for entry in CATALOG.entries:
+            if query.group in {None, entry.group} and query.kind in {None, entry.identity.kind}:
+                passing |= {(Scope.REGISTRY, entry.name, item.name) for item in entry.tools}
+    if query.scope is not Scope.REGISTRY:
+        for item in LISTING.workloads:
+            same = query.group in {None, item.group} and query.kind in {None, item.identity.kind}
+            if same and query.status in {None, item.status}:
+                passing |= {(Scope.WORKLOAD, item.name, given.name) for given in item.tools or ()}
+    return passing
+
+
+QUERIES = st.builds(
+    SearchQuery,
+    text=st.one_of(
+        st.text(min_size=1, max_size=30).filter(lambda text: bool(text.replace("\0", "").strip())),
+        st.sampled_from(["query", "get_forecast", "SENDMESSAGE", " c++ ", "weather of the past"]),
+    ),
+    scope=st.sampled_from(Scope),
+    status=st.sampled_from([None, "running", "stopped", "paused"]),
+    group=st.sampled_from([None, "home", "work", "office", "nowhere"]),
+    kind=st.sampled_from([None, *Kind]),
+    limit=st.integers(1, 20),
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=QUERIES)
+async def test_q1_filters_hold_fill_the_limit_and_keep_exact_names_first(
+    filled: DataService, query: SearchQuery
+) -> None:
+    passing = through(query)
+    hits = [(hit.scope, hit.server, hit.tool) for hit in await filled.search(query)]
+    assert set(hits) <= passing
+    assert len(hits) == len(set(hits)) == min(query.limit, len(passing))
+    exact = {found for found in passing if found[2].casefold() == query.text.strip().casefold()}
+    assert set(hits[: len(exact)]) <= exact
+
+
 async def test_q1_an_exact_name_comes_first_however_many_have_it(service: DataService) -> None:
     same = [workload(f"s{n:03}", f"example.org/s{n}", [tool("→", "Arrow."), "other"]) for n in range(250)]
     mine = workload("zz-mine", "example.org/mine", [tool("→", "Arrow."), *(f"arrow_{n}" for n in range(80))], group="g")
