@@ -216,7 +216,7 @@ async def test_a_store_that_never_rests_is_a_clear_error(
 
     monkeypatch.setattr("mcp_optimizer.writes.last_change", another)
     before = dump(database)
-    with pytest.raises(StoreBusyError, match="kept changing"):
+    with pytest.raises(StoreBusyError, match="changed though it was locked"):
         await ingest(service, CATALOG)
     before.pop("embedding_cache")
     after = dump(database)
