@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from bench import embedding, scale, search_speed, tui
+from bench import embedding, scale, search_speed, serve, tui
 from bench.report import Figures
 from bench.search_quality import run as search_quality
 
@@ -15,6 +15,7 @@ def main() -> int:
         "scale": scale.run,
         "search_quality": search_quality.run,
         "search_speed": search_speed.run,
+        "serve": serve.run,
         "tui": tui.run,
     }
     names = sys.argv[1:] or list(parts)

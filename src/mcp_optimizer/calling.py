@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.models import Workload
 from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.errors import CallError, NotFoundError
@@ -30,10 +29,7 @@ class Calling:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._exposure = Exposure(
-            groups=None if settings.allowed_groups is None else frozenset(settings.allowed_groups),
-            skipped=settings.skipped_workloads,
-        )
+        self._exposure = settings.exposure()
         self._connections: Connections | None = None
 
     async def call(

@@ -13,6 +13,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mcp_optimizer.domain.exposure import Exposure
+
 OFFLINE_MODEL = "offline/all-MiniLM-L6-v2-w8a8"
 """The model whose weights come with the program's dependencies; needs no network (E3). It multiplies in integers."""
 
@@ -202,6 +204,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options, environment, configuration file: in this order."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+
+    def exposure(self) -> Exposure:
+        """Which workloads agents see."""
+        groups = None if self.allowed_groups is None else frozenset(self.allowed_groups)
+        return Exposure(groups=groups, skipped=self.skipped_workloads)
 
     def database_url(self) -> str:
         """The database to use."""

@@ -29,6 +29,10 @@ class CallError(OptimizerError):
     """A tool of an MCP server could not be called, or its server refused the call."""
 
 
+class ServeError(OptimizerError):
+    """The MCP server can't be bound where it should be."""
+
+
 class ReadOnlyError(OptimizerError):
     """A change was asked of a program that was opened read-only."""
 

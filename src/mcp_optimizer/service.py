@@ -39,6 +39,7 @@ from mcp_optimizer.domain.reports import (
 from mcp_optimizer.domain.upgrade_report import BackupReport, QuarantinedContent, ReindexReport, UpgradeReport
 from mcp_optimizer.domain.views import (
     ChangeView,
+    OfferedTool,
     Overview,
     ProblemView,
     RegistryServerDetail,
@@ -97,21 +98,21 @@ class DataService:
     ) -> None:
         self.settings = settings
         self.read_only = read_only
-        self._surroundings = surroundings or Surroundings()
+        self.surroundings = surroundings or Surroundings()
         self.embedder = embedder or open_embedder(settings)
         self.store = Store(Database(settings.database_url(), busy_timeout=settings.busy_timeout))
         memory = EmbeddingMemory(self.store.database, self.embedder)
-        writer = Writer(self.store, memory, self._surroundings)
-        self._ingestion = Ingestion(self.store, writer, self._surroundings)
-        self._deletion = Deletion(self.store, writer, self._surroundings)
-        self._relating = Relating(self.store, writer, self._surroundings)
+        writer = Writer(self.store, memory, self.surroundings)
+        self._ingestion = Ingestion(self.store, writer, self.surroundings)
+        self._deletion = Deletion(self.store, writer, self.surroundings)
+        self._relating = Relating(self.store, writer, self.surroundings)
         self._accepting = Accepting(self.store, writer)
         self._calling = Calling(self.store, settings)
         self._installing = Installing(self.store, settings)
-        self._queries = QueryLog(self.store.database, self._surroundings)
-        self.presence = Presence(self.store.database, self._surroundings)
+        self._queries = QueryLog(self.store.database, self.surroundings)
+        self.presence = Presence(self.store.database, self.surroundings)
         self._search = Search(self.store, self.embedder, memory=settings.search_memory_mb * 1024 * 1024)
-        self._upgrading = Upgrading(self.store, self.embedder, self._surroundings)
+        self._upgrading = Upgrading(self.store, self.embedder, self.surroundings)
         self.upgraded: UpgradeReport | None = None
         """What opening did to the database, where it was not up to date."""
         self._catalogue_lock = asyncio.Lock()
@@ -236,6 +237,10 @@ class DataService:
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
         return await self._search.baseline(query)
+
+    async def offered_tools(self, query: SearchQuery, *, most: int) -> list[OfferedTool]:
+        """Every tool that the query's scope and filters let through, by server and name. Raises TooManyError."""
+        return await self._search.every(query, most=most)
 
     async def groups(self) -> list[str]:
         """The workloads' groups, sorted."""
@@ -379,7 +384,7 @@ class DataService:
         if wrong:
             async with self.store.database.writing() as connection:
                 await embedding_damage.forget_damaged(connection)
-            embedded = await Reembedding(self.store, self.embedder, self._surroundings).run(on_progress)
+            embedded = await Reembedding(self.store, self.embedder, self.surroundings).run(on_progress)
         return ReindexReport(indexed=await reindex(self.store), damaged=wrong, embedded_texts=embedded)
 
     async def reembed(self, on_progress: Callable[[int, int], None] | None = None) -> int:
@@ -390,7 +395,7 @@ class DataService:
         await database.open()
         try:
             await self._upgraded()
-            return await Reembedding(self.store, self.embedder, self._surroundings).run(on_progress)
+            return await Reembedding(self.store, self.embedder, self.surroundings).run(on_progress)
         finally:
             await database.close()
 
@@ -423,9 +428,7 @@ class DataService:
     def polling(self, source: str | Source | None = None, *, on_poll: OnPoll | None = None) -> Polling:
         """What ingests again and again: from ToolHive or Kubernetes (None, as the settings say), or from a source."""
         self._refuse_read_only("poll")
-        return poll_store(
-            self.store, self._ingestion, self.settings, self._surroundings, source=source, on_poll=on_poll
-        )
+        return poll_store(self.store, self._ingestion, self.settings, self.surroundings, source=source, on_poll=on_poll)
 
     def note_query(self, record: QueryRecord) -> None:
         """Have an answered query stored soon (see ``domain.queries.query_record``); no request waits for it."""

@@ -6,6 +6,7 @@ they can be written, or the store can't be written to, the oldest are dropped.
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import socket
 from collections import deque
@@ -52,7 +53,9 @@ class QueryLog:
         self.dropped += len(self._waiting) == _WAITING
         self._waiting.append(record)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_soon(), name="query-log")
+            self._writing = asyncio.create_task(
+                self._write_soon(), name="query-log", context=contextvars.Context()
+            )  # it outlives the request, whose id is none of its
 
     async def flush(self) -> None:
         """Store what waits. What can't be stored is dropped. One at a time: this also waits for one under way."""

@@ -74,7 +74,7 @@ async def _ingested(
 ) -> None:
     """A hostile document on top of a sound one: what it names, and what it can't tell, stays."""
     before = dump(place)
-    rows = {view.id: view.name for view in await service.registry_servers()}
+    rows = (await service._catalogue()).state.registry
     workloads = {view.name for view in await service.workloads()}
     try:
         (report,) = await service.ingest(IngestPart.ALL, [str(file)])
@@ -89,8 +89,19 @@ async def _ingested(
     if catalog is not None:
         views = await service.registry_servers()
         there = {view.name for view in views} | {name for view in views for name in view.duplicates}
-        named = {item.name for item in (*catalog.entries, *catalog.skipped)}
-        stays = {key for key, name in rows.items() if name in named or not catalog.complete}
+        skipped = {item.name for item in catalog.skipped}
+        stored = {row.identity.key for row in rows}
+        # An entry whose identity is that of another row is paired with that one (C1).
+        free = {(item.name, item.identity.kind) for item in catalog.entries if item.identity.key not in stored}
+        kept = {item.identity.key for item in catalog.entries}
+        stays = {
+            row.id
+            for row in rows
+            if row.identity.key in kept
+            or row.name in skipped
+            or (row.name, row.identity.kind) in free
+            or not catalog.complete
+        }
         assert stays <= {view.id for view in views}
         assert {item.name for item in catalog.entries} <= there
     if listing is not None:

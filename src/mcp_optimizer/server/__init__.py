@@ -1,0 +1,1 @@
+"""The MCP server: what agents see of the same data."""

@@ -1,0 +1,67 @@
+"""The HTTP application: the MCP endpoint, and what is said of it to those who look after it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from mcp.server.lowlevel import Server
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.server.guard import Guard
+from mcp_optimizer.server.metrics import CONTENT_TYPE, Metrics
+from mcp_optimizer.service import DataService
+from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.text import public_message
+
+MCP_PATH = "/mcp"
+_IDLE_SECONDS = 1800.0
+"""A session that nobody used for so long is ended; its client begins another."""
+_MAX_SESSIONS = 1000
+
+log = structlog.get_logger(__name__)
+
+
+def make_app(
+    server: Server[Any], service: DataService, settings: Settings, metrics: Metrics, surroundings: Surroundings
+) -> ASGIApp:
+    """The application, guarded: nothing behind the guard is reached by a request that it refuses."""
+    pages = _Pages(service, metrics)
+    app = server.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        max_request_body_size=settings.max_request_bytes,
+        session_idle_timeout=_IDLE_SECONDS,
+        max_sessions=_MAX_SESSIONS,
+        # The guard checks Host and Origin, before every route and in every mode.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        custom_starlette_routes=[
+            Route("/", pages.health, methods=["GET"]),
+            Route("/health", pages.health, methods=["GET"]),
+            Route("/metrics", pages.metrics, methods=["GET"]),
+        ],
+    )
+    return Guard(RequestBodyLimitMiddleware(app, settings.max_request_bytes), settings, surroundings)
+
+
+@dataclass(frozen=True)
+class _Pages:
+    service: DataService
+    figures: Metrics
+
+    async def health(self, _: Request) -> Response:
+        """Whether the server is there; asked often, so nothing is looked up for it."""
+        return JSONResponse({"status": "ok"})
+
+    async def metrics(self, _: Request) -> Response:
+        """Figures for Prometheus. Where the store can't be read the others are given all the same."""
+        try:
+            overview = await self.service.overview()
+        except OptimizerError as error:
+            log.warning("figures without the store's", reason=public_message(str(error)))
+            overview = None
+        return Response(self.figures.text(overview), media_type=CONTENT_TYPE)

@@ -1,0 +1,104 @@
+"""The server as the MCP SDK sees it: which tools it lists, and what becomes of a call."""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams
+from structlog.contextvars import bound_contextvars
+
+from mcp_optimizer import __version__
+from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.server.answering import Answering, known_arguments
+from mcp_optimizer.server.arguments import BadArgumentsError, parsed
+from mcp_optimizer.server.guard import REQUEST_ID
+from mcp_optimizer.server.offers import INSTRUCTIONS, Offer, offers
+from mcp_optimizer.server.results import failed
+from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.text import public_message
+
+type Context = ServerRequestContext[Any, Any]
+
+NAME = "mcp-optimizer"
+
+log = structlog.get_logger(__name__)
+
+
+class Protocol:
+    """Handles requests: each call has an id, is timed, and ends in a result, whatever goes wrong."""
+
+    def __init__(self, answering: Answering, surroundings: Surroundings) -> None:
+        self._answering = answering
+        self._surroundings = surroundings
+        self._offers = offers(answering.service.settings)
+
+    def server(self) -> Server[Any]:
+        """A server of these tools, for any transport."""
+        return Server(
+            NAME,
+            version=__version__,
+            title="MCP optimizer",
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+        )
+
+    async def _list_tools(self, _: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[offer.tool for offer in self._offers.values()])
+
+    async def _call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+        offer = self._offers.get(params.name)
+        if offer is None:
+            known = ", ".join(self._offers)
+            return failed(f"there is no tool {public_message(params.name)[:100]} here; there are: {known}")
+        request_id = self._id_of(context)
+        with bound_contextvars(request_id=request_id):
+            return await self._timed(context, offer, params, request_id)
+
+    async def _timed(
+        self, context: Context, offer: Offer, params: CallToolRequestParams, request_id: str
+    ) -> CallToolResult:
+        name, start, outcome = offer.tool.name, time.perf_counter(), "cancelled"
+        try:
+            result = await self._result(context, offer, params, request_id)
+            outcome = "error" if result.is_error else "ok"
+            return result
+        finally:
+            seconds = time.perf_counter() - start
+            self._answering.metrics.requested(name, outcome, seconds)
+            log.info(
+                "tool called",
+                tool=name,
+                outcome=outcome,
+                milliseconds=round(1000 * seconds, 1),
+                arguments=known_arguments(params.arguments),
+            )
+
+    async def _result(
+        self, context: Context, offer: Offer, params: CallToolRequestParams, request_id: str
+    ) -> CallToolResult:
+        try:
+            arguments = parsed(offer.arguments, offer.tool.name, params.arguments)
+            return await self._answering.answer(
+                arguments,
+                request_id=request_id,
+                on_progress=context.session.report_progress,
+                tool=offer.tool.name,
+            )
+        except BadArgumentsError as error:
+            return failed(str(error))
+        except OptimizerError as error:
+            log.warning("tool call failed", reason=public_message(str(error)))
+            return failed(public_message(str(error)))
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # a mistake of ours ends one call, not the server
+            log.exception("tool call failed unexpectedly", tool=offer.tool.name)
+            return failed(f"the call failed unexpectedly; the log has more under the id {request_id}")
+
+    def _id_of(self, context: Context) -> str:
+        state = getattr(getattr(context.request, "state", None), "_state", {})
+        return str(state.get(REQUEST_ID) or self._surroundings.new_id())

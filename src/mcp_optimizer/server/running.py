@@ -1,0 +1,165 @@
+"""Running the server: over HTTP or stdio, polling its sources beside it, seen by others on the same database."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from mcp.server.stdio import stdio_server
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.domain.presence import PollView
+from mcp_optimizer.errors import ServeError
+from mcp_optimizer.polling import Polling
+from mcp_optimizer.server.answering import Answering
+from mcp_optimizer.server.app import MCP_PATH, make_app
+from mcp_optimizer.server.metrics import Metrics
+from mcp_optimizer.server.protocol import Protocol
+from mcp_optimizer.server.rules import is_loopback, why_not_bound
+from mcp_optimizer.server.telemetry import tracing
+from mcp_optimizer.service import DataService
+from mcp_optimizer.surroundings import Surroundings
+
+_LEAVE_SECONDS = 5
+"""How long calls that are under way may take when the server is asked to end."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What is put together for a transport."""
+
+    service: DataService
+    protocol: Protocol
+    metrics: Metrics
+    polling: Polling
+    surroundings: Surroundings
+
+
+@asynccontextmanager
+async def running(
+    service: DataService, *, address: str, transport: str, source: str | None = None
+) -> AsyncGenerator[Running]:
+    """An open service that polls, and says that it is there, for as long as the block runs."""
+    surroundings, metrics = service.surroundings, Metrics()
+
+    def polled(poll: PollView) -> None:
+        metrics.polled(poll)
+
+    polling = service.polling(source, on_poll=polled)
+    answering = Answering(service, metrics, polling)
+    async with service.presence.kept(address=address, transport=transport, polls=lambda: polling.polls) as server:
+        answering.server_id = server.id
+        task = asyncio.create_task(polling.run(), name="polling")
+        try:
+            with tracing():
+                yield Running(service, Protocol(answering, surroundings), metrics, polling, surroundings)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def serve_http(
+    service: DataService, *, source: str | None = None, on_ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve over streamable HTTP until a signal ends it. ``on_ready`` gets the URL once requests are taken.
+
+    Raises ServeError where the settings would expose it unprotected, or the address can't be had.
+    """
+    settings = service.settings
+    with contextlib.closing(bound_socket(settings)) as listening:
+        url = url_of(settings.mcp_host, listening.getsockname()[1])
+        async with running(service, address=url, transport="streamable-http", source=source) as made:
+            app = make_app(made.protocol.server(), service, settings, made.metrics, made.surroundings)
+            config = uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_LEAVE_SECONDS,
+                timeout_keep_alive=30,
+            )
+            log.info("serving", url=url)
+            await _Server(config, lambda: on_ready(url) if on_ready else None).serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Tells when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """End in order at a signal, and let what stands around the server end in order too."""
+        loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets=sockets)
+        self._on_ready()
+
+
+async def serve_stdio(service: DataService, *, source: str | None = None) -> None:
+    """Serve one client over stdin and stdout, until it leaves or a signal ends it."""
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    async with running(service, address="stdio", transport="stdio", source=source) as made, stdio_server() as streams:
+        server = made.protocol.server()
+        reading, writing = streams
+        await server.run(reading, writing, server.create_initialization_options())
+
+
+def bound_socket(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say. Raises ServeError with the reason and what to do."""
+    token = settings.mcp_token.get_secret_value() if settings.mcp_token else None
+    refused = why_not_bound(settings.mcp_host, token=token, allowed_hosts=settings.allowed_hosts)
+    if refused is not None:
+        raise ServeError(
+            refused, remedy="set MCP_OPTIMIZER_MCP_TOKEN and MCP_OPTIMIZER_ALLOWED_HOSTS, or bind 127.0.0.1"
+        )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.mcp_host.strip("[]"), settings.mcp_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServeError(f"{settings.mcp_host} is no address of this machine: {error.strerror or error}") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(512)
+    except OSError as error:
+        listening.close()
+        raise ServeError(
+            f"can't listen at {settings.mcp_host}:{settings.mcp_port}: {error.strerror or error}",
+            remedy="name another port with --port, or end what uses it",
+        ) from error
+    return listening
+
+
+def url_of(host: str, port: int) -> str:
+    """Where clients reach the server; one that is bound to every address is reached on this machine by loopback."""
+    name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host.strip("[]")  # noqa: S104 (compared, not bound)
+    shown = f"[{name}]" if ":" in name else name
+    return f"http://{shown}:{port}{MCP_PATH}"
+
+
+def exposed_beyond(settings: Settings) -> bool:
+    """Whether other machines reach the server."""
+    return not is_loopback(settings.mcp_host)
