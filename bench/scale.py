@@ -149,7 +149,8 @@ async def _changes(
     ]
     with measured() as watch:
         await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(Catalog(source="x", entries=tuple(renamed)), None))
-    figures.say("one entry renamed: 200 tools re-embedded", watch.seconds * 1000, "ms")
+    figures.say("one entry renamed: its 100 tools and a workload's 100 re-embedded", watch.seconds * 1000, "ms")
+    figures.say("  of that for 100 tools", watch.seconds * 1000 / 2, "ms", most=500)
 
 
 async def _write_seconds(service: DataService, entries: Sequence[CatalogEntry]) -> float:

@@ -88,6 +88,16 @@ def time_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def everything_over_sse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """npm's ``server-everything`` over SSE; its endpoint."""
+    port = _free_port()
+    command = ["npx", "--yes", "@modelcontextprotocol/server-everything", "sse"]
+    log = tmp_path_factory.mktemp("everything-over-sse") / "log"
+    with _running(command, port, {**USER_ENVIRONMENT, "PORT": str(port)}, log):
+        yield f"http://127.0.0.1:{port}/sse"
+
+
+@pytest.fixture(scope="module")
 def everything_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """npm's ``server-everything`` over streamable HTTP; its endpoint."""
     port = _free_port()
@@ -97,13 +107,13 @@ def everything_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield f"http://127.0.0.1:{port}/mcp"
 
 
-def _item(name: str, endpoint: str, package: str) -> dict[str, Any]:
+def _item(name: str, endpoint: str, package: str, mode: str = "streamable-http") -> dict[str, Any]:
     return {
         "name": name,
         "package": package,
         "url": endpoint,
-        "transport_type": "streamable-http",
-        "proxy_mode": "streamable-http",
+        "transport_type": mode,
+        "proxy_mode": mode,
         "status": "running",
         "group": "default",
     }
@@ -158,3 +168,48 @@ async def test_real_servers_are_asked_side_by_side_and_a_dead_one_hides_none(
     assert workloads["clock"].tools == 2
     assert workloads["dead"].status == "error"
     assert workloads["dead"].status_reason
+
+
+def _noting(steps: list[Any]) -> Any:
+    async def note(progress: float, total: float | None, _: str | None) -> None:
+        steps.append((progress, total))
+
+    return note
+
+
+async def test_tools_of_real_servers_are_called(
+    time_server: str, everything_server: str, everything_over_sse: str, open_service: OpenService, tmp_path: Path
+) -> None:
+    """Every content type that npm's server gives, over both transports, and a stdio server behind a proxy."""
+    service = await open_service()
+    image = "docker.io/mcp/everything"
+    source = _snapshot(
+        tmp_path / "snapshot.json",
+        _item("clock", time_server, _TIME_IMAGE),
+        _item("everything", everything_server, f"{image}:1"),
+        _item("everything-sse", everything_over_sse, f"{image}:2", "sse"),
+    )
+    await service.ingest(IngestPart.ALL, [source])
+    time_of = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
+    assert "T21:00:00+09:00" in (await service.call_tool("clock", "convert_time", time_of)).content[0].text
+
+    for server in ("everything", "everything-sse"):
+        steps: list[Any] = []
+
+        async def call(tool: str, _server: str = server, _steps: list[Any] = steps, **arguments: Any) -> dict[str, Any]:
+            result = await service.call_tool(_server, tool, arguments, on_progress=_noting(_steps))
+            return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+        assert (await call("echo", message="hi"))["content"] == [{"type": "text", "text": "Echo: hi"}]
+        assert "image/png" in {item.get("mimeType") for item in (await call("get-tiny-image"))["content"]}
+        assert "resource_link" in {item["type"] for item in (await call("get-resource-links", count=2))["content"]}
+        for kind, member in (("Text", "text"), ("Blob", "blob")):
+            content = (await call("get-resource-reference", resourceType=kind, resourceId=1))["content"]
+            assert any(member in item.get("resource", {}) for item in content)
+        structured = await call("get-structured-content", location="Chicago")
+        assert set(structured["structuredContent"]) == {"temperature", "conditions", "humidity"}
+        annotated = await call("get-annotated-message", messageType="error", includeImage=True)
+        assert annotated["content"][0]["annotations"]["priority"] == 1
+        assert (await call("echo"))["isError"] is True
+        await call("trigger-long-running-operation", duration=0.3, steps=3)
+        assert steps == [(1, 3), (2, 3), (3, 3)]

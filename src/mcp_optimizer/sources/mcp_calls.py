@@ -155,13 +155,19 @@ class _Connection:
         self._users -= 1
         if self._users == 0:
             seconds = 0.0 if self._retired else self._idle_seconds
-            self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._enough.set)
+            self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._finish)
 
     def end_when_idle(self) -> None:
         """End it once no call uses it."""
         self._retired = True
         if self._users == 0:
-            self._enough.set()
+            self._finish()
+
+    def _finish(self) -> None:
+        """End it now; one that is not open yet can only be given up."""
+        self._enough.set()
+        if not self._opened.done():
+            self.task.cancel()
 
     async def wait_until_open(self, seconds: float) -> None:
         """Wait for the handshake. Raises CallError."""
@@ -169,7 +175,7 @@ class _Connection:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(self._opened)
         except TimeoutError:
-            self._enough.set()
+            self._finish()
             raise CallError(f"did not answer within {seconds:g} s") from None
 
     async def call(self, tool: str, parameters: dict[str, Any], on_progress: OnCallProgress | None) -> CallToolResult:

@@ -1,5 +1,6 @@
 """The ways to an MCP server: streamable HTTP, SSE, and the handshake that comes first on both."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
@@ -15,6 +16,11 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from mcp_optimizer.sources.bounded_http import Answers, bounded_client
 
 CLIENT: Final = Implementation(name="mcp-optimizer", version="0")
+
+# The SDK logs what servers sent, which may be secret, with a traceback; what went wrong is in the errors we raise.
+_SDK_LOG: Final = logging.getLogger("mcp.client")
+_SDK_LOG.propagate = False
+_SDK_LOG.addHandler(logging.NullHandler())
 
 type Streams = AbstractAsyncContextManager[tuple[Any, Any]]
 type Transport = Callable[[str, Answers], Streams]
