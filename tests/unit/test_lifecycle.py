@@ -325,7 +325,7 @@ def test_c2_l6_a_rename_takes_context_names_along_and_nothing_else() -> None:
     assert (store.workloads["alone"], store.workloads["other"]) == (autonomous, other)
 
 
-def test_c3_l4_a_removed_entry_leaves_its_workloads_autonomous_and_no_other() -> None:
+def test_c3_l4_l10_a_removed_entry_leaves_its_workloads_autonomous_and_no_other() -> None:
     other = row("other", TWO, linked_to=server("two", TWO))
     store = MemoryStore([FETCH, server("two", TWO)], [LINKED, row("api", ONE, linked_to=FETCH), other])
     store.ingest_catalog(catalog(entry("two", TWO)))
