@@ -16,12 +16,13 @@ from tests.conftest import OpenService
 from tests.support.hostile_trials import try_out
 from tests.support.places import Place
 from tests.support.relationship_machine import RelationshipMachine, laboratory
+from tests.support.upgrade_victims import kill_upgrades
 from tests.support.victims import kill_many
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(10**6))
-SEQUENCES, KILLS, DOCUMENTS = 3000, 1000, 10_000
+SEQUENCES, KILLS, UPGRADES, DOCUMENTS = 3000, 1000, 100, 10_000
 
 
 def tell(what: str, counts: Mapping[str, int]) -> None:
@@ -50,6 +51,14 @@ def test_relations(database: Place, empty_database: Place) -> None:
 async def test_kills(open_service: OpenService, database: Place) -> None:
     service = await open_service()
     tell("kills", await kill_many(service, database, kills=KILLS, longest=0.2, seed=SEED))
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("shape", ["split", "unified"])
+async def test_kills_of_upgrades(tmp_path: Path, shape: str) -> None:
+    counts = await kill_upgrades(tmp_path / "killed", shape, kills=UPGRADES, seed=SEED)
+    tell(f"kills of upgrades from the {shape} shape", counts)
+    assert counts["old"] > UPGRADES // 10 < counts["new"]
 
 
 async def test_hostile_documents(open_service: OpenService, database: Place, tmp_path: Path) -> None:

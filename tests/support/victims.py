@@ -11,10 +11,10 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, Relation, WorkloadListing
@@ -166,10 +166,10 @@ class Victims:
 
 
 @asynccontextmanager
-async def victims(place: Place) -> AsyncGenerator[Victims]:
-    """Victims on a database; none outlives this."""
+async def victims(place: Place, module: str = "tests.support.victims") -> AsyncGenerator[Victims]:
+    """Victims on a database, that live as ``module`` says; none outlives this."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.victims", place.url, start_new_session=True,
+        sys.executable, "-m", module, place.url, start_new_session=True,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
@@ -207,16 +207,16 @@ async def kill_many(service: DataService, place: Place, *, kills: int, longest: 
     return {**midway, "kills": kills, "acknowledged": acknowledged}
 
 
-def main() -> None:
+def let_loose(life: Callable[[Place, int], Coroutine[Any, Any, None]]) -> None:
     """Let a victim loose for every seed that is read; say its process id first, and at its end how it died."""
     for line in sys.stdin:
         victim = os.fork()
         if victim == 0:
             say(str(os.getpid()))
-            asyncio.run(live(place_at(sys.argv[1]), int(line)))
+            asyncio.run(life(place_at(sys.argv[1]), int(line)))
             os._exit(0)
         say(f"ended by {os.WTERMSIG(os.waitpid(victim, 0)[1])}")
 
 
 if __name__ == "__main__":
-    main()
+    let_loose(live)

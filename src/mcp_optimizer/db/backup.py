@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import os
 import secrets
 from collections.abc import Mapping
@@ -32,7 +33,14 @@ async def back_up(source: Path, target: Path) -> BackupReport:
     Raises StoreError when ``target`` is there already, when there is no room, when the copy is not the same, or when
     the file is no sound database; there is no ``target`` then.
     """
-    return await asyncio.to_thread(_back_up, source, target)
+
+    def work() -> BackupReport:
+        try:
+            return _back_up(source, target)
+        except FileExistsError:
+            raise StoreError(f"{target} is there already", remedy="name a file that is not there yet") from None
+
+    return await asyncio.to_thread(work)
 
 
 async def back_up_once(source: Path, target: Path) -> BackupReport:
@@ -42,25 +50,28 @@ async def back_up_once(source: Path, target: Path) -> BackupReport:
 
 
 def _back_up_once(source: Path, target: Path) -> BackupReport:
-    number, candidate = 1, target
-    while candidate.exists():
+    for number in itertools.count(1):
+        candidate = target if number == 1 else target.with_name(f"{target.name}-{number}")
+        with contextlib.suppress(FileExistsError):  # another program has just made it: perhaps it serves
+            return _back_up(source, candidate)
         with contextlib.suppress(StoreError, sqlite_module().Error):
-            if _content_of(candidate) == _content_of(source):
-                return _report(candidate, _content_of(candidate))
-        number += 1
-        candidate = target.with_name(f"{target.name}-{number}")
-    return _back_up(source, candidate)
+            content = _content_of(candidate)
+            if content == _content_of(source):
+                return _report(candidate, content)
+    raise AssertionError("numbers never end")
 
 
 def _back_up(source: Path, target: Path) -> BackupReport:
     if target.exists():
-        raise StoreError(f"{target} is there already", remedy="name a file that is not there yet")
+        raise FileExistsError(target)
     partial = target.with_name(f"{target.name}{_PARTIAL}{secrets.token_hex(4)}")
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         content = _copy(source, partial)
         _flush(partial)
         _name(partial, target)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise StoreError(f"can't write the backup {target}: {error.strerror}", remedy="name another file") from error
     except sqlite_module().Error as error:
@@ -144,11 +155,11 @@ def _flush(path: Path) -> None:
 
 
 def _name(partial: Path, target: Path) -> None:
-    """Give the copy its name, unless another file has taken it meanwhile."""
+    """Give the copy its name, unless another file has taken it meanwhile: that raises FileExistsError."""
     try:
         os.link(partial, target)
     except FileExistsError:
-        raise StoreError(f"{target} is there already", remedy="name a file that is not there yet") from None
+        raise
     except OSError:  # a file system without links
         partial.rename(target)
 

@@ -30,7 +30,7 @@ from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.upgrading.comparing import compare, keys_of_drafts
 from mcp_optimizer.upgrading.keeping_ids import KeptIds
 from mcp_optimizer.upgrading.old_values import quarantined
-from mcp_optimizer.upgrading.placing import Placement, place
+from mcp_optimizer.upgrading.placing import Placement, key_of, place
 from mcp_optimizer.writes import Draft, Writer
 
 type OnProgress = Callable[[int, int], None]
@@ -98,7 +98,8 @@ class Conversion:
             draft = await self._writer.draft(connection, changes=workloads.changes)
         draft.workloads = [kept.workload(write) for write in draft.workloads]
         refused = (*placement.quarantined, *_rejected(placement, workloads))
-        shared = [entry for entry in catalog.claims if entry not in {pair.entry for pair in catalog.entries}]
+        chosen = {key_of(pair.entry) for pair in catalog.entries}
+        shared = [entry for entry in catalog.claims if key_of(entry) not in chosen]
         counts = _counted(old, placement, refused, shared)
         return ConversionPlan(old, placement, catalog, workloads, (registry, draft), refused, counts)
 
@@ -172,7 +173,7 @@ def _counted(
 ) -> tuple[OldTableCount, ...]:
     """What became of every row, table by table."""
     lost = {(row.origin, row.origin_id) for row in refused}
-    beside = [placement.entries[entry.identity.key, entry.name][1] for entry in shared]
+    beside = [placement.entries[key_of(entry)][1] for entry in shared]
     running = {(server.row.table, server.row.id) for _, server in placement.workloads.values()}
     doubled = {
         (row.table, row.id)

@@ -39,6 +39,11 @@ _SERVERS_OF = {
 }
 
 
+def key_of(entry: CatalogEntry) -> EntryKey:
+    """An entry's key."""
+    return entry.identity.key, entry.name
+
+
 @dataclass(frozen=True)
 class OldServer:
     """A row of a server that has a place, and its tools with the rows they come from."""
