@@ -162,11 +162,11 @@ def _logging_as_before() -> Iterator[None]:
 @pytest.mark.usefixtures("_logging_as_before")
 def test_whatever_is_logged_is_kept_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
     book = LogBook()
-    logging.getLogger("mcp.client").addHandler(logging.StreamHandler())
+    logging.getLogger("mcp.shared").addHandler(logging.StreamHandler())
     keep_logs_off_the_screen(book.take)
     structlog.get_logger().warning("found", url="https://u:secret@host/x", note="\x1b[2J")
     logging.getLogger("httpx2").info("GET %s", "/a")
-    logging.getLogger("mcp.client").error("lost", exc_info=OSError("gone"))
+    logging.getLogger("mcp.shared").error("lost", exc_info=OSError("gone"))
     logging.getLogger("x").warning("%d", "no number")
     warnings.warn("old", DeprecationWarning, stacklevel=1) if False else logging.getLogger("py.warnings").warning("old")
     lines = book.lines()
