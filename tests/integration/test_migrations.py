@@ -112,7 +112,8 @@ async def test_0001_becomes_0002_with_all_that_is_stored(
     populate(database_path)
     before = dump(database_path)
     async with DataService(settings, embedder=FakeEmbedder()) as service:
-        assert dump(database_path) == before
+        after = dump(database_path)
+        assert {table: after[table] for table in before} == before
         assert [problem.problem for problem in await service.problems()] == ["invisible"]
         one = workload("calc", "example.org/calc:1", [tool("add", "Adds, and more."), tool("hide", "Hi\u200bdes.")])
         await ingest(service, listing=listing(one))

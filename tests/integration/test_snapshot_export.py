@@ -1,4 +1,4 @@
-"""A snapshot exported here opens in another person's program to the same explanations, with no secret in it (S7)."""
+"""A snapshot exported here opens in another person's program to the same explanations."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,12 @@ import pytest
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.demo.sample import sample_catalog, sample_catalog_before, sample_workloads
-from mcp_optimizer.demo.simulator import ToolHiveSimulator
-from mcp_optimizer.demo.simulator_state import SECRET_CANARY
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.service import DataService
 from tests.conftest import NewPlace, OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
-from tests.support.database import dump
-from tests.support.places import Place, SqlitePlace
+from tests.support.places import Place
 from tests.support.services import ingest
-
-URL_CANARY = "canary-in-a-url-4711"
 
 
 async def _explanations(service: DataService) -> dict[str, Any]:
@@ -75,46 +70,6 @@ async def test_a_resolution_and_a_moved_image_are_known_over_there(
     (miss,) = (await other.explain("late")).near_misses
     assert (miss.registry_server, miss.reason) == ("moving", "moved-image")
     assert (await other.workload("w")).registry_server == "two"
-
-
-async def test_no_secret_is_found_anywhere(
-    open_service: OpenService, database: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Canaries in environment variables, headers and URLs: not in the database, its log, stdout, or a snapshot."""
-    workloads = sample_workloads()
-    workloads.append(
-        {
-            "name": "key-in-url",
-            "package": "remote",
-            "remote": True,
-            "remote_url": f"https://mcp.example.com/mcp?region=eu&api_key={URL_CANARY}",
-            "url": "http://127.0.0.1:9/mcp",
-            "status": "stopped",
-        }
-    )
-    registry = sample_catalog()
-    registry["remote_servers"]["keyed"] = {
-        "url": f"https://user:{URL_CANARY}@mcp.example.com/mcp",
-        "headers": [{"name": "Authorization", "value": f"Bearer {URL_CANARY}"}],
-    }
-    exported = tmp_path / "exported.json"
-    async with ToolHiveSimulator(catalog=registry, workloads=workloads) as simulator:
-        settings = Settings(db_url=database.url, toolhive_url=simulator.url)
-        service = await open_service(settings)
-        (report,) = await service.ingest(IngestPart.ALL)
-        assert report.workloads is not None
-        assert report.workloads.added > 20
-        await service.export_snapshot(exported)
-        identity = (await service.workload("key-in-url")).identity
-        assert identity == "https://mcp.example.com/mcp?region=eu&api_key=…"
-        stored = repr(dump(database)).encode()
-        if isinstance(database, SqlitePlace):
-            stored += b"".join(path.read_bytes() for path in database.path.parent.iterdir())
-    said = capsys.readouterr()
-    for canary in (SECRET_CANARY, URL_CANARY):
-        assert canary.encode() not in stored
-        assert canary not in exported.read_text()
-        assert canary not in said.out + said.err
 
 
 async def test_a_snapshot_that_cannot_be_written_says_so_and_leaves_nothing(
