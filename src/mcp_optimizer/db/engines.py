@@ -13,6 +13,7 @@ class SqliteIndex:
     create_statements = staticmethod(sqlite_search.create_statements)
     recreate = staticmethod(sqlite_search.recreate)
     finish = staticmethod(sqlite_search.finish)
+    continue_numbers = staticmethod(sqlite_search.finish)
     put_servers = staticmethod(sqlite_search.put_servers)
     remove_servers = staticmethod(sqlite_search.remove_servers)
     put_tools = staticmethod(sqlite_search.put_tools)

@@ -85,6 +85,9 @@ class SearchIndex(Protocol):
     async def finish(self, connection: AsyncConnection) -> None:
         """Do what is quicker done once, when the tables have been filled again."""
 
+    async def continue_numbers(self, connection: AsyncConnection) -> None:
+        """Let rows that number themselves go on after the highest number, whoever gave that."""
+
     async def put_servers(self, connection: AsyncConnection, side: Side, servers: Sequence[tuple[str, Vector]]) -> None:
         """Index servers by id and embedding, in place of what is indexed for them."""
 
