@@ -1,6 +1,8 @@
 """An embedder for measuring what is not embedding: quick vectors while a store is filled, real ones when it counts."""
 
+import functools
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -32,6 +34,39 @@ class Switchable:
             return await self._embedder.embed(texts, on_progress)
         dimension = await self._embedder.dimension()
         return [hashed(text, dimension) for text in texts]
+
+
+class Worded:
+    """Vectors of texts that share words are near each other, as a model's are; quick, under a real embedder's name."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    @property
+    def model(self) -> str:
+        """The real model's name."""
+        return self._embedder.model
+
+    async def dimension(self) -> int:
+        """The real model's dimension."""
+        return await self._embedder.dimension()
+
+    async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
+        """A vector for each text."""
+        dimension = await self._embedder.dimension()
+        return [worded(text, dimension) for text in texts]
+
+
+def worded(text: str, dimension: int) -> Vector:
+    """A unit vector between those of a text's words."""
+    words = re.findall(r"[^\W_]+", text.lower()) or [text]
+    total = np.sum([_of_word(word, dimension) for word in words], axis=0)
+    return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+@functools.cache
+def _of_word(word: str, dimension: int) -> Vector:
+    return hashed(word, dimension)
 
 
 def hashed(text: str, dimension: int) -> Vector:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import Engine, make_url
 
 from mcp_optimizer.cli.program import run_program
 from mcp_optimizer.config import Settings
@@ -22,6 +23,7 @@ from mcp_optimizer.db.upgrade import upgrade
 from mcp_optimizer.errors import StoreError
 from mcp_optimizer.service import DataService
 from tests.support.builders import catalog, entry, tool
+from tests.support.database import schema
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import PostgresPlace, PostgresServer, postgres_server
 from tests.support.services import assert_sound, ingest
@@ -225,6 +227,38 @@ async def test_many_programs_write_at_once(place: PostgresPlace) -> None:
     finally:
         for service in services:
             await service.close()
+
+
+async def test_an_index_that_is_made_after_a_first_filling_is_the_same(
+    place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened(place.url)
+    migrated = schema(place)
+    monkeypatch.setattr(postgres_search, "FEW", 2)
+    made, statements = catalog(entry("alpha", "example.org/alpha:1", ["one", "two", "three"])), []
+
+    def noted(connection: object, cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+        if "CREATE INDEX" in statement and fails:
+            raise StoreError("made to fail")
+
+    event.listen(Engine, "before_cursor_execute", noted)
+    try:
+        async with DataService(Settings(db_url=place.url), embedder=FakeEmbedder()) as service:
+            fails = True
+            with pytest.raises(StoreError, match="made to fail"):
+                await ingest(service, made)
+            assert schema(place) == migrated
+            assert await service.registry_servers() == []
+            fails = False
+            await ingest(service, made)
+            assert schema(place) == migrated
+            assert sum(said.startswith("DROP INDEX") for said in statements) == 2
+            await ingest(service, catalog(entry("beta", "example.org/beta:1", ["four", "five", "six"])))
+            assert sum(said.startswith("DROP INDEX") for said in statements) == 2, "only the first time"
+            await assert_sound(service)
+    finally:
+        event.remove(Engine, "before_cursor_execute", noted)
 
 
 async def test_q1_the_index_finds_the_nearest_and_a_filter_is_exact(

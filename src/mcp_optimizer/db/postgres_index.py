@@ -9,6 +9,7 @@ class PostgresIndex:
     create_statements = staticmethod(postgres_search.create_statements)
     recreate = staticmethod(postgres_search.recreate)
     finish = staticmethod(postgres_search.finish)
+    filling = staticmethod(postgres_search.filling)
     continue_numbers = staticmethod(postgres_schema.continue_numbers)
     put_servers = staticmethod(postgres_search.put_servers)
     remove_servers = staticmethod(postgres_search.remove_servers)
