@@ -11,10 +11,11 @@ from mcp_optimizer.embeddings import Embedder, Vector
 
 
 class Switchable:
-    """Vectors made from hashes until ``real`` is set; then those of a real embedder, under the same model name."""
+    """Vectors quickly made until ``real`` is set; then those of a real embedder, under the same model name."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, quick: Callable[[str, int], Vector] | None = None) -> None:
         self._embedder = embedder
+        self._quick = quick or hashed
         self.real = False
         self.texts = 0
 
@@ -33,32 +34,11 @@ class Switchable:
         if self.real:
             return await self._embedder.embed(texts, on_progress)
         dimension = await self._embedder.dimension()
-        return [hashed(text, dimension) for text in texts]
-
-
-class Worded:
-    """Vectors of texts that share words are near each other, as a model's are; quick, under a real embedder's name."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-
-    @property
-    def model(self) -> str:
-        """The real model's name."""
-        return self._embedder.model
-
-    async def dimension(self) -> int:
-        """The real model's dimension."""
-        return await self._embedder.dimension()
-
-    async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
-        """A vector for each text."""
-        dimension = await self._embedder.dimension()
-        return [worded(text, dimension) for text in texts]
+        return [self._quick(text, dimension) for text in texts]
 
 
 def worded(text: str, dimension: int) -> Vector:
-    """A unit vector between those of a text's words."""
+    """A unit vector between those of a text's words: texts that share some are near each other, as a model's are."""
     words = re.findall(r"[^\W_]+", text.lower()) or [text]
     total = np.sum([_of_word(word, dimension) for word in words], axis=0)
     return (total / np.linalg.norm(total)).astype(np.float32)

@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import text
 
 from bench.data import MadeUpSource, catalog
-from bench.embedders import Worded, worded
+from bench.embedders import Switchable, worded
 from bench.report import Figures, measured
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import check
@@ -54,7 +54,7 @@ async def measure(figures: Figures, engine: str, settings: Settings, servers: in
     """Fill a store of one engine, and search it."""
     figures.head(f"{engine}: {servers} registry servers, {tools} tools each, vectors given")
     made = catalog(servers, tools)
-    embedder = Worded(open_embedder(settings))
+    embedder = Switchable(open_embedder(settings), worded)
     async with DataService(settings, embedder=embedder) as service:
         with measured() as watch:
             await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(made, None))
