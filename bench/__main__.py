@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from bench import embedding, scale, search_speed, serve, tui
+from bench import embedding, engines, scale, search_speed, serve, tui
 from bench.report import Figures
 from bench.search_quality import run as search_quality
 
@@ -12,6 +12,7 @@ def main() -> int:
     """Run all, or those that are named; 1 when a limit was missed."""
     parts = {
         "embedding": embedding.run,
+        "engines": engines.run,
         "scale": scale.run,
         "search_quality": search_quality.run,
         "search_speed": search_speed.run,

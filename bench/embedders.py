@@ -1,6 +1,8 @@
 """An embedder for measuring what is not embedding: quick vectors while a store is filled, real ones when it counts."""
 
+import functools
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,10 +11,11 @@ from mcp_optimizer.embeddings import Embedder, Vector
 
 
 class Switchable:
-    """Vectors made from hashes until ``real`` is set; then those of a real embedder, under the same model name."""
+    """Vectors quickly made until ``real`` is set; then those of a real embedder, under the same model name."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, quick: Callable[[str, int], Vector] | None = None) -> None:
         self._embedder = embedder
+        self._quick = quick or hashed
         self.real = False
         self.texts = 0
 
@@ -31,7 +34,19 @@ class Switchable:
         if self.real:
             return await self._embedder.embed(texts, on_progress)
         dimension = await self._embedder.dimension()
-        return [hashed(text, dimension) for text in texts]
+        return [self._quick(text, dimension) for text in texts]
+
+
+def worded(text: str, dimension: int) -> Vector:
+    """A unit vector between those of a text's words: texts that share some are near each other, as a model's are."""
+    words = re.findall(r"[^\W_]+", text.lower()) or [text]
+    total = np.sum([_of_word(word, dimension) for word in words], axis=0)
+    return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+@functools.cache
+def _of_word(word: str, dimension: int) -> Vector:
+    return hashed(word, dimension)
 
 
 def hashed(text: str, dimension: int) -> Vector:

@@ -5,6 +5,7 @@ import stat
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import sqlite_driver
 from mcp_optimizer.db.engine import Database
+from mcp_optimizer.db.sqlite_engine import SqliteEngine
 from mcp_optimizer.db.upgrade import HEAD, stored_model, stored_revision
 from mcp_optimizer.domain.reports import CheckFinding, CheckReport
 from mcp_optimizer.embeddings import Embedder
@@ -60,10 +61,12 @@ async def _database(settings: Settings, embedder: Embedder) -> list[CheckFinding
         database = Database(settings.database_url(), busy_timeout=settings.busy_timeout)
     except OptimizerError as error:
         return [CheckFinding(name="database", ok=False, detail=error.message, remedy=error.remedy)]
-    path = database.path
-    if not path.exists():
-        return [CheckFinding(name="database", ok=True, detail=f"{path} is made when it is first needed")]
-    findings = [_permissions(path.stat().st_mode, str(path))]
+    findings: list[CheckFinding] = []
+    if isinstance(database.engine, SqliteEngine):
+        path = database.path
+        if not path.exists():
+            return [CheckFinding(name="database", ok=True, detail=f"{path} is made when it is first needed")]
+        findings.append(_permissions(path.stat().st_mode, str(path)))
     try:
         await database.open()
         try:
@@ -74,7 +77,7 @@ async def _database(settings: Settings, embedder: Embedder) -> list[CheckFinding
     except OptimizerError as error:
         return [*findings, CheckFinding(name="database", ok=False, detail=error.message, remedy=error.remedy)]
     current = revision == HEAD
-    detail = f"{path} at revision {revision or 'none'}" + ("" if current else f", the program is at {HEAD}")
+    detail = f"{database.label} at revision {revision or 'none'}" + ("" if current else f", the program is at {HEAD}")
     remedy = None if current else "run `mcp-optimizer db upgrade`"
     findings.append(CheckFinding(name="database", ok=current, detail=detail, remedy=remedy))
     if model is not None:

@@ -16,6 +16,7 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.db import change_log, embedding_damage, problems, quarantine, run_log
 from mcp_optimizer.db.backup import back_up
 from mcp_optimizer.db.check import check, reindex
+from mcp_optimizer.db.copying import copy
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.upgrade import check_model
@@ -36,7 +37,13 @@ from mcp_optimizer.domain.reports import (
     ResolutionReport,
     SnapshotReport,
 )
-from mcp_optimizer.domain.upgrade_report import BackupReport, QuarantinedContent, ReindexReport, UpgradeReport
+from mcp_optimizer.domain.upgrade_report import (
+    BackupReport,
+    CopyReport,
+    QuarantinedContent,
+    ReindexReport,
+    UpgradeReport,
+)
 from mcp_optimizer.domain.views import (
     ChangeView,
     OfferedTool,
@@ -365,6 +372,12 @@ class DataService:
     async def backup(self, path: Path) -> BackupReport:
         """Copy the database to a new file, compared table by table. Needs no :meth:`open`, and upgrades nothing."""
         return await back_up(self.store.database.path, path)
+
+    async def copy_to(self, url: str) -> CopyReport:
+        """Copy everything to an empty database, of either engine, and compare. Needs no :meth:`open`."""
+        start = self.surroundings.monotonic()
+        report = await copy(self.store.database, Database(url, busy_timeout=self.settings.busy_timeout))
+        return report.model_copy(update={"seconds": round(self.surroundings.monotonic() - start, 3)})
 
     async def quarantined(self) -> list[QuarantinedContent]:
         """Rows of an older database that had no place, as they were."""

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, last_change, record
 from mcp_optimizer.db.engine import Database
-from mcp_optimizer.db.search_index import server_words
+from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.search_index import Side, server_words
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.db.tool_ops import EmbeddedTool, ToolOps
 from mcp_optimizer.domain.definitions import first_definitions
@@ -242,6 +243,16 @@ class Writer:
 
     async def apply(self, writing: Writing, draft: Draft, *, cause: str) -> None:
         """Write the draft. Workloads leave their registry servers before those are deleted (L4)."""
+        registry = sum(len(item.tools.add) for item in draft.registry)
+        workload = sum(len(item.tools.add) for item in draft.workloads)
+        index = index_of(writing.connection)
+        async with (
+            index.filling(writing.connection, Side.REGISTRY, registry),
+            index.filling(writing.connection, Side.WORKLOAD, workload),
+        ):
+            await self._apply(writing, draft, cause)
+
+    async def _apply(self, writing: Writing, draft: Draft, cause: str) -> None:
         for write in draft.workloads:
             await self._apply_workload(writing, write, draft.embedded, cause)
         await self._let_go(writing, [row.name for row in draft.workloads_removed], cause)

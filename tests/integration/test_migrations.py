@@ -23,6 +23,7 @@ from tests.conftest import USER_ENVIRONMENT, OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
 from tests.support.database import damage, dump, raw_connection, rows, schema, tables, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.older_databases import leftovers, make, unified_rows
 from tests.support.places import Place, SqlitePlace
 from tests.support.services import ingest
 
@@ -258,3 +259,24 @@ def test_an_installed_wheel_makes_a_database(wheel: Path, tmp_path: Path, databa
     assert made.returncode == 0, made.stderr
     assert made.stdout.split() == ["True", str(tmp_path / "installed" / "mcp_optimizer" / "migrations")]
     assert value(database_path, "SELECT version_num FROM alembic_version") == HEAD
+
+
+def test_an_installed_wheel_upgrades_an_older_database(
+    wheel: Path, tmp_path: Path, database_path: Path, model_cache: Path
+) -> None:
+    make(database_path, "unified", unified_rows())
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    said = subprocess.run(
+        [sys.executable, "-m", "mcp_optimizer", "--db", f"sqlite:///{database_path}", "db", "upgrade", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed), "MCP_OPTIMIZER_CACHE_DIR": str(model_cache)},
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert said.returncode == 3, said.stderr
+    report = json.loads(said.stdout)
+    assert (report["shape"], report["to_revision"], len(report["quarantined"])) == ("unified", HEAD, 3)
+    assert Path(report["backup"]["file"]).exists()
+    assert leftovers(database_path) == []
+    assert value(database_path, "SELECT COUNT(*) FROM mcpservers_workload") == 3

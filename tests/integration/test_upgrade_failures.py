@@ -186,7 +186,7 @@ async def test_two_at_once_upgrade_once(settings: Settings, database_path: Path)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.sqlite
 async def test_kills(tmp_path: Path, shape: str) -> None:
-    counts = await kill_upgrades(tmp_path / "killed", shape, kills=5, seed=1)
+    counts = await kill_upgrades(tmp_path / "killed", shape, kills=3, seed=1)
     assert counts["old"] + counts["new"] == counts["kills"]
 
 

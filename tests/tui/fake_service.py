@@ -13,6 +13,8 @@ from mcp_optimizer.domain.presence import ServerView
 from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.reports import (
     AcceptReport,
+    CheckFinding,
+    CheckReport,
     DeletionReport,
     IngestPart,
     IngestPhase,
@@ -22,6 +24,7 @@ from mcp_optimizer.domain.reports import (
     SnapshotReport,
     WorkloadReport,
 )
+from mcp_optimizer.domain.upgrade_report import BackupReport, ReindexReport
 from mcp_optimizer.domain.views import (
     ChangeView,
     Overview,
@@ -218,6 +221,19 @@ class FakeService(FakeRelating):
         await self._answer("export_snapshot", path)
         path.write_text("{}")
         return SnapshotReport(file=str(path), registry_servers=len(self.registry), workloads=len(self.views))
+
+    async def check(self) -> CheckReport:
+        await self._answer("check")
+        return CheckReport(findings=(CheckFinding(name="file", ok=True, detail="sound"),))
+
+    async def backup(self, path: Path) -> BackupReport:
+        await self._answer("backup", path)
+        path.write_text("{}")
+        return BackupReport(file=str(path), bytes=2, tables=1, rows=1)
+
+    async def reindex(self) -> ReindexReport:
+        await self._answer("reindex")
+        return ReindexReport(indexed=1)
 
     # Changing
 

@@ -29,7 +29,8 @@ def test_rebinding_onto_a_used_key_is_a_clash() -> None:
 
 def test_read_only_knows_no_dangerous_action() -> None:
     dangerous = {action.id for action in ACTIONS if action.dangerous}
-    assert dangerous == {"ingest", "delete", "rematch", "rematch_all", "link", "unlink", "resolve", "accept"}
+    assert dangerous == {"ingest", "delete", "rematch", "rematch_all", "link", "unlink", "resolve", "accept",
+                         "reindex"}  # fmt: skip
     assert not dangerous & {action.id for action in Keymap(read_only=True).actions}
 
 

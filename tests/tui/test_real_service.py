@@ -14,7 +14,13 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.app import OptimizerApp
 from mcp_optimizer.tui.areas.table_area import TableArea
 from mcp_optimizer.tui.dialogs.report import ReportDialog
+from mcp_optimizer.tui.dialogs.save import SaveDialog
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.line_input import LineInput
+from tests.support.builders import catalog, entry
+from tests.support.database import damage, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.services import assert_sound, ingest
 from tests.tui.screens import press, running, settle, type_text
 
 
@@ -80,3 +86,24 @@ async def test_a_read_only_service_has_a_read_only_screen(settings: Settings, fa
     async with running(service, read_only=True) as (app, pilot):
         await press(pilot, "i", "3", "d")
         assert len(app.screen_stack) == 1
+
+
+async def test_the_database_is_checked_backed_up_and_indexed_anew(
+    settings: Settings, fake_embedder: FakeEmbedder, tmp_path: Path, database_path: Path
+) -> None:
+    service = DataService(settings, embedder=fake_embedder)
+    async with running(service, size=(120, 36)) as (app, pilot):
+        await ingest(service, catalog(entry("alpha", "example.org/alpha:1", ["ping"])))
+        await press(pilot, "6", "C")
+        await until(pilot, lambda: "✓ sound" in app.screen.query_one(DetailPane).text)
+        await press(pilot, "enter", "B")
+        assert isinstance(app.screen, SaveDialog)
+        app.screen.query_one("#path", LineInput).value = str(tmp_path / "kept.db")
+        await press(pilot, "enter")
+        await until(pilot, (tmp_path / "kept.db").exists)
+        damage(database_path, "DELETE FROM registry_tool_vectors")
+        await press(pilot, "N")
+        await until(pilot, lambda: "✗ 1 wrong" in app.screen.query_one(DetailPane).text)
+        await press(pilot, "right", "enter")
+        await until(pilot, lambda: value(database_path, "SELECT COUNT(*) FROM registry_tool_vectors") == 1)
+        await assert_sound(service)

@@ -7,7 +7,7 @@ import click
 
 from mcp_optimizer.cli.output import emit, json_option
 from mcp_optimizer.cli.program import DONE, FAILED, Program
-from mcp_optimizer.cli.upgrading import backup, embedding_progress, quarantine, upgrade
+from mcp_optimizer.cli.upgrading import backup, copy_database, embedding_progress, quarantine, upgrade
 from mcp_optimizer.domain.reports import CheckReport
 from mcp_optimizer.domain.upgrade_report import ReindexReport
 from mcp_optimizer.text import one_line
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """The database: upgrade, back up, check, reindex, reembed."""
+    """The database: upgrade, back up, copy, check, reindex, reembed."""
 
 
-for command in (upgrade, backup, quarantine):
+for command in (upgrade, backup, copy_database, quarantine):
     db.add_command(command)
 
 

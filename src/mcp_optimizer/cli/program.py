@@ -79,7 +79,11 @@ def say_error(error: OptimizerError) -> None:
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--db", metavar="URL", help="Database: sqlite:///PATH. Default: a file in your data directory.")
+@click.option(
+    "--db",
+    metavar="URL",
+    help="Database: sqlite:///PATH or postgresql://USER@HOST/NAME. Default: a file in your data directory.",
+)
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error; logs go to stderr.")
 @click.version_option(__version__, prog_name="mcp-optimizer")
 @click.pass_context

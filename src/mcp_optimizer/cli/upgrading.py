@@ -1,4 +1,4 @@
-"""``db upgrade``, ``db backup``, ``db quarantine``: nothing of an older database gets lost."""
+"""``db upgrade``, ``db backup``, ``db copy``, ``db quarantine``: nothing of an older database gets lost."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import click
 
 from mcp_optimizer.cli.output import emit, json_option, plain, table
 from mcp_optimizer.cli.program import DONE, PARTLY, Program, as_path
-from mcp_optimizer.domain.upgrade_report import BackupReport, QuarantinedContent, UpgradeReport
+from mcp_optimizer.domain.upgrade_report import BackupReport, CopyReport, QuarantinedContent, UpgradeReport
 from mcp_optimizer.text import one_line
 
 if TYPE_CHECKING:
@@ -55,6 +55,25 @@ def backup(program: Program, *, file: Path, as_json: bool) -> None:
     emit(report, as_json=as_json, text=lambda: describe_backup(report))
 
 
+@click.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+@click.pass_obj
+def copy_database(program: Program, *, source: str, target: str, as_json: bool) -> None:
+    """Copy everything from one database to another that is empty, and compare table by table.
+
+    FROM and TO are URLs: sqlite:///PATH or postgresql://USER@HOST/DATABASE. When it is stopped, TO is still empty.
+    """
+    from mcp_optimizer.service import DataService
+
+    async def work() -> CopyReport:
+        return await DataService(program.with_settings(db_url=source).settings).copy_to(target)
+
+    report = program.run_async(work())
+    emit(report, as_json=as_json, text=lambda: describe_copy(report))
+
+
 @click.command()
 @json_option
 @click.pass_obj
@@ -88,6 +107,12 @@ def embedding_progress() -> Callable[[int, int], None]:
 def describe_backup(report: BackupReport) -> str:
     """A backup in words."""
     return f"{report.file}: {report.tables} tables, {report.rows} rows, compared and the same"
+
+
+def describe_copy(report: CopyReport) -> str:
+    """A copy in words."""
+    said = [f"  {one_line(table.table)}: {table.rows} rows" for table in report.tables if table.rows]
+    return "\n".join([f"{report.rows} rows copied to {report.target}, compared and the same", *said])
 
 
 def describe_upgrade(report: UpgradeReport) -> str:

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable
 
-import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.check_rules import rule_findings
+from mcp_optimizer.db.embedding_damage import is_sound
 from mcp_optimizer.db.engines import index_of, soundness_of
 from mcp_optimizer.db.rows import Stored, to_vector
 from mcp_optimizer.db.search_index import Fact, IndexedTool, Side, server_words
@@ -138,8 +138,7 @@ async def _embeddings(connection: AsyncConnection, side: Side, dimension: int) -
     wrong = 0
     for table, column in ((side.servers, "server_embedding"), (side.tools, "details_embedding")):
         for row in await connection.execute(text(f"SELECT {column} AS v FROM {table} WHERE {column} IS NOT NULL")):
-            sound = len(row.v) == 4 * dimension and bool(np.isfinite(np.frombuffer(row.v, dtype="<f4")).all())
-            wrong += not sound
+            wrong += not is_sound(row.v, dimension)
     detail = f"{wrong} of the wrong size or with NaN" if wrong else f"{dimension} finite numbers each"
     return CheckFinding(
         name=f"{side} embeddings",

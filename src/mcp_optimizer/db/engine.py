@@ -63,7 +63,9 @@ class Database:
         """The file of an SQLite database. Raises StoreError for one that is no file."""
         if isinstance(self.engine, SqliteEngine):
             return self.engine.path
-        raise StoreError(f"{self.label} is not a file")
+        raise StoreError(
+            f"{self.label} is not a file", remedy="use pg_dump, or `mcp-optimizer db copy` to an SQLite file"
+        )
 
     async def open(self) -> None:
         """Make an SQLite file where there is none, look whether a server can serve, and get connections ready."""

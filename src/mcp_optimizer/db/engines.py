@@ -1,10 +1,12 @@
 """Which engine a connection is of, and what is special to it. The one place that tells engines apart (S5)."""
 
+from contextlib import AbstractAsyncContextManager, nullcontext
+
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import sqlite_check, sqlite_search, sqlite_words
-from mcp_optimizer.db.search_index import SearchIndex, Soundness
+from mcp_optimizer.db.search_index import SearchIndex, Side, Soundness
 
 
 class SqliteIndex:
@@ -13,6 +15,13 @@ class SqliteIndex:
     create_statements = staticmethod(sqlite_search.create_statements)
     recreate = staticmethod(sqlite_search.recreate)
     finish = staticmethod(sqlite_search.finish)
+    continue_numbers = staticmethod(sqlite_search.finish)
+
+    @staticmethod
+    def filling(connection: AsyncConnection, side: Side, count: int) -> AbstractAsyncContextManager[None]:
+        """Every row costs the same, however many there are."""
+        return nullcontext()
+
     put_servers = staticmethod(sqlite_search.put_servers)
     remove_servers = staticmethod(sqlite_search.remove_servers)
     put_tools = staticmethod(sqlite_search.put_tools)

@@ -1,6 +1,6 @@
 """The search tables of PostgreSQL, as the rest of the program asks them."""
 
-from mcp_optimizer.db import postgres_search, postgres_words
+from mcp_optimizer.db import postgres_schema, postgres_search, postgres_words
 
 
 class PostgresIndex:
@@ -9,6 +9,8 @@ class PostgresIndex:
     create_statements = staticmethod(postgres_search.create_statements)
     recreate = staticmethod(postgres_search.recreate)
     finish = staticmethod(postgres_search.finish)
+    filling = staticmethod(postgres_search.filling)
+    continue_numbers = staticmethod(postgres_schema.continue_numbers)
     put_servers = staticmethod(postgres_search.put_servers)
     remove_servers = staticmethod(postgres_search.remove_servers)
     put_tools = staticmethod(postgres_search.put_tools)

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 STEMS: Final = "mcp_optimizer_stems"
 CONFIGURATION: Final = "mcp_optimizer"
 """The text search configuration: English stems, no stop words."""
@@ -48,3 +51,19 @@ def words_statements() -> list[str]:
         f"CREATE TEXT SEARCH CONFIGURATION {CONFIGURATION} (COPY = pg_catalog.simple)",
         f"ALTER TEXT SEARCH CONFIGURATION {CONFIGURATION} ALTER MAPPING FOR {kinds} WITH {STEMS}",
     ]
+
+
+async def continue_numbers(connection: AsyncConnection) -> None:
+    """Let rows that number themselves go on after the highest number, whoever gave that."""
+    found = await connection.execute(
+        text(
+            "SELECT table_name, column_name, pg_get_serial_sequence(quote_ident(table_name), column_name) AS numbers "
+            "FROM information_schema.columns WHERE table_schema = current_schema() "
+            "AND pg_get_serial_sequence(quote_ident(table_name), column_name) IS NOT NULL"
+        )
+    )
+    for row in found.all():
+        await connection.execute(
+            text(f"SELECT setval(:numbers, COALESCE(MAX({row.column_name}), 0) + 1, false) FROM {row.table_name}"),
+            {"numbers": row.numbers},
+        )

@@ -4,6 +4,7 @@ Each engine keeps one :class:`SearchIndex`; ``engines.index_of`` finds the one o
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -84,6 +85,13 @@ class SearchIndex(Protocol):
 
     async def finish(self, connection: AsyncConnection) -> None:
         """Do what is quicker done once, when the tables have been filled again."""
+
+    def filling(self, connection: AsyncConnection, side: Side, count: int) -> AbstractAsyncContextManager[None]:
+        """A block that inserts ``count`` tools: an engine may do at its end what is quicker done once."""
+        ...
+
+    async def continue_numbers(self, connection: AsyncConnection) -> None:
+        """Let rows that number themselves go on after the highest number, whoever gave that."""
 
     async def put_servers(self, connection: AsyncConnection, side: Side, servers: Sequence[tuple[str, Vector]]) -> None:
         """Index servers by id and embedding, in place of what is indexed for them."""

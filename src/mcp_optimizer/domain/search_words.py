@@ -84,17 +84,24 @@ def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, 
     return {name: words for name, words in found.items() if words}
 
 
-def mark_words(text: str, terms: Iterable[str], mark: Callable[[str], str]) -> str:
-    """``text`` with ``mark`` put around what :func:`matched_words` found of ``terms`` in it."""
+def word_spans(text: str, terms: Iterable[str]) -> list[tuple[int, int]]:
+    """Where in ``text`` what :func:`matched_words` found of ``terms`` begins and ends, in order; none overlap."""
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters change their length in lower case; places would not agree
-        return text
-    spans = sorted(match.span() for term in terms for match in _pattern(term).finditer(lowered))
+        return []
+    spans: list[tuple[int, int]] = []
+    for begin, stop in sorted(match.span() for term in terms for match in _pattern(term).finditer(lowered)):
+        if not spans or begin >= spans[-1][1]:
+            spans.append((begin, stop))
+    return spans
+
+
+def mark_words(text: str, terms: Iterable[str], mark: Callable[[str], str]) -> str:
+    """``text`` with ``mark`` put around each of :func:`word_spans`."""
     made, end = [], 0
-    for begin, stop in spans:
-        if begin >= end:
-            made += [text[end:begin], mark(text[begin:stop])]
-            end = stop
+    for begin, stop in word_spans(text, terms):
+        made += [text[end:begin], mark(text[begin:stop])]
+        end = stop
     return "".join([*made, text[end:]])
 
 

@@ -49,6 +49,29 @@ class ReindexReport(Value):
     embedded_texts: int = 0
 
 
+class CopiedTable(Value):
+    """A table that was copied, and compared by count and checksum."""
+
+    table: str
+    rows: int
+
+
+class CopyReport(Value):
+    """A store copied from one database to another."""
+
+    source: str
+    target: str
+    tables: tuple[CopiedTable, ...]
+    indexed: int
+    """Rows in the target's search tables."""
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
 class UpgradeReport(Value):
     """One upgrade. Nothing was, or would be, done exactly when ``done`` is empty."""
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcp_optimizer.domain.reports import AcceptReport, DeletionReport, RelationReport, ResolutionReport
+from mcp_optimizer.domain.reports import AcceptReport, CheckReport, DeletionReport, RelationReport, ResolutionReport
+from mcp_optimizer.domain.upgrade_report import ReindexReport
 from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.details.check import check_document
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.relation import acceptance_document, relation_document, resolution_document
 from mcp_optimizer.tui.details.report import deletion_document
@@ -110,6 +112,21 @@ def _relation(heading: str, verb: str, ask: Ask[RelationReport]) -> Question[Rel
         changes=lambda report: bool(report.linked or report.unlinked),
         outcome=_related,
     )
+
+
+def reindex(service: "DataService") -> Question[CheckReport | ReindexReport]:
+    """Make the search tables anew; what is wrong with them is shown before."""
+
+    async def ask(dry_run: bool) -> CheckReport | ReindexReport:
+        return await (service.check() if dry_run else service.reindex())
+
+    def found(report: CheckReport | ReindexReport, width: int) -> Lines:
+        return check_document(report, width) if isinstance(report, CheckReport) else ()
+
+    def outcome(report: CheckReport | ReindexReport) -> str:
+        return f"✓ {count(report.indexed)} rows indexed" if isinstance(report, ReindexReport) else ""
+
+    return Question("Make the search tables anew", "Reindex", ask, found, lambda _: True, outcome)
 
 
 def _several(names: Sequence[str]) -> str:

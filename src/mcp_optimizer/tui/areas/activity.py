@@ -1,6 +1,7 @@
 """Activity: ingestions, problems, changes, running servers and what they were asked, and the log."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -20,14 +21,17 @@ from mcp_optimizer.tui.areas.base import AreaView
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.activity import Entry, entry_document
 from mcp_optimizer.tui.details.serving import hit_words
+from mcp_optimizer.tui.dialogs.check import CheckDialog
 from mcp_optimizer.tui.dialogs.choose import Choice, ChooseDialog
+from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
-from mcp_optimizer.tui.dialogs.save import Offer, text_offer
+from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog, text_offer
 from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.logbook import LEVELS
 from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Go, Say, Target
+from mcp_optimizer.tui.questions import reindex
 from mcp_optimizer.tui.renderers.activity import change_renderer, problem_renderer, run_renderer
 from mcp_optimizer.tui.renderers.log import log_renderer
 from mcp_optimizer.tui.renderers.serving import query_renderer, server_renderer
@@ -241,6 +245,29 @@ class ActivityArea(AreaView):
             self.post_message(Go(Target(Area.SEARCH, None, entry.text, query)))
         else:
             self.show_pane(Resource.QUERIES.value)
+
+    def do_check(self) -> None:
+        """Look at the whole database."""
+        if self.context.service is not None:
+            self.app.push_screen(CheckDialog(self.context, self.context.service))
+
+    def do_reindex(self) -> None:
+        """Make the search tables anew, after a look at them."""
+        if self.context.service is not None:
+            self.app.push_screen(ConfirmDialog(self.context, reindex(self.context.service)))
+
+    def do_backup(self) -> None:
+        """A copy of the database, compared with it."""
+        service = self.context.service
+        if service is None:
+            return
+
+        async def save(path: Path) -> str:
+            report = await service.backup(path)
+            return f"{count(report.rows)} rows, compared and the same"
+
+        offer = Offer("the database", "mcp-optimizer-backup.db", save)
+        self.app.push_screen(SaveDialog(self.context, "Back up the database", [offer]))
 
     def do_filter(self) -> None:
         """Type a filter."""

@@ -1,10 +1,15 @@
 """A tool that a search found, in detail."""
 
+from collections.abc import Iterable
+
+from textual.content import Content
+
+from mcp_optimizer.domain.search_words import word_spans
 from mcp_optimizer.domain.views import Scope, SearchHit
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.document import Document, Lines, parameter_words
 from mcp_optimizer.tui.renderers.hits import why_words
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.tone import STYLES, Tone
 
 
 def hit_document(hit: SearchHit, width: int) -> Lines:
@@ -16,15 +21,36 @@ def hit_document(hit: SearchHit, width: int) -> Lines:
     semantic = "not found" if hit.semantic_rank is None else f"rank {hit.semantic_rank}"
     distance = "" if hit.semantic_distance is None else f", cosine distance {hit.semantic_distance:.4f}"
     page.field("meaning", semantic + distance)
-    page.field("text", "not found" if hit.text_rank is None else f"rank {hit.text_rank}")
+    page.field("text", _text_words(hit))
+    for field, words in hit.matched.items():
+        page.field(f"  {field}", ", ".join(words), Tone.ACCENT)
     page.field("fused score", f"{hit.score:.4f}")
     page.field("tokens", count(hit.tokens))
     page.blank()
+    described = len(page.lines)
     page.paragraph(hit.description or "no description", Tone.PLAIN if hit.description else Tone.MUTED)
+    until = len(page.lines)
     if parameters := parameter_words(hit.details):
         page.heading("PARAMETERS", "* required")
         page.paragraph(parameters)
     if schema := hit.details.get("inputSchema"):
         page.heading("INPUT SCHEMA")
         page.json(schema)
-    return page.lines
+    words = hit.matched.get("description", ())
+    marked = (_marked(line, words) for line in page.lines[described:until])
+    return (*page.lines[:described], *marked, *page.lines[until:])
+
+
+def _text_words(hit: SearchHit) -> str:
+    """Rank and score by words, and how much of the query they answer."""
+    if hit.text_rank is None:
+        return "not found"
+    score = "" if hit.text_score is None else f", score {hit.text_score:.2f}, {hit.coverage:.0%} of the query's words"
+    return f"rank {hit.text_rank}{score}"
+
+
+def _marked(line: Content, words: Iterable[str]) -> Content:
+    """The line with the query's words in it underlined."""
+    for begin, end in word_spans(line.plain, words):
+        line = line.stylize(f"{STYLES[Tone.ACCENT]} bold underline", begin, end)
+    return line
