@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.conftest import OpenService
@@ -16,8 +17,8 @@ from tests.support.places import Place
 from tests.support.services import assert_sound, ingest, workloads_by_name
 
 SECONDS = 5.0
-LATEST = 3.0
-"""Seconds in which a change must show; a second where the machine is not busy."""
+USUAL, LATEST = 1.0, 3.0
+"""Seconds in which a change shows in most cases, and must show in any; also where the machine is busy."""
 
 
 @asynccontextmanager
@@ -70,6 +71,7 @@ async def test_three_processes_at_one_database(open_service: OpenService, databa
         mine = [item for item in decided if item["name"] == name]
         assert [item["server"] for item in shown[name]] == [item["server"] for item in mine], "none missed, in order"
         late += [there["at"] - here["at"] for here, there in zip(mine, shown[name], strict=True)]
+    assert median(late) < USUAL
     assert max(late) < LATEST
 
     found = await workloads_by_name(service)
