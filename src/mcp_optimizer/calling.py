@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.db import search_reads
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.domain.models import Workload
+from mcp_optimizer.domain.models import Workload, is_running
 from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.errors import CallError, NotFoundError
 from mcp_optimizer.text import one_line, shorten
@@ -64,19 +66,19 @@ class Calling:
     async def _callable(self, server: str, tool: str) -> Workload:
         """The workload, when agents may call it and it has the tool. Raises NotFoundError, CallError."""
         async with self._store.database.reading() as connection:
-            workloads = await self._store.workloads.all(connection)
-            exposed = {workload.name: workload for workload in self._exposure.exposed(workloads)}
-            workload = exposed.get(server)
-            if workload is None:
-                running = [name for name, one in exposed.items() if one.running]
+            rows = await search_reads.server_rows(connection, Side.WORKLOAD)
+            exposed = {row.name: row.status or "" for row in self._exposure.exposed(rows)}
+            if server not in exposed:
+                running = [name for name, status in exposed.items() if is_running(status)]
                 # The same words whether it is hidden or not there: what is hidden is not told.
                 raise NotFoundError(
                     f"no MCP server named {_named(server)}{_nearest(server, running)}",
                     remedy="find_tool and list_tools give the names of servers",
                 )
-            if not workload.running:
-                raise NotFoundError(f"{_named(server)} is not running: its status is {one_line(workload.status)}")
-            names = [stored.name for stored in await self._store.workload_tools.of_server(connection, workload.id)]
+            if not is_running(exposed[server]):
+                raise NotFoundError(f"{_named(server)} is not running: its status is {one_line(exposed[server])}")
+            (workload,) = await self._store.workloads.named(connection, [server])
+            names = await self._store.workload_tools.names_of_server(connection, workload.id)
         if names and tool not in names:
             raise NotFoundError(f"{_named(server)} has no tool {_named(tool)}{_nearest(tool, names)}")
         if workload.endpoint is None:

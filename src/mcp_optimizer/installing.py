@@ -8,6 +8,7 @@ from typing import Final
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.naming import find_registry_server
+from mcp_optimizer.domain.reports import InstallReport
 from mcp_optimizer.errors import ReadOnlyError
 from mcp_optimizer.text import one_line
 
@@ -22,8 +23,8 @@ class Installing:
         self._store = store
         self._settings = settings
 
-    async def install(self, name: str) -> str:
-        """What was done, as a sentence. Raises NotFoundError, AmbiguousError, ReadOnlyError, SourceError."""
+    async def install(self, name: str) -> InstallReport:
+        """What was done. Raises NotFoundError, AmbiguousError, ReadOnlyError, SourceError."""
         if self._settings.runtime_mode == "k8s":
             raise ReadOnlyError("servers are not installed on Kubernetes", remedy="apply an MCPServer resource instead")
         if not self._settings.enable_dynamic_install:
@@ -33,13 +34,15 @@ class Installing:
         entry = find_registry_server(state.registry, name)
         for workload in state.workloads:
             if workload.running and workload.registry_server_id == entry.id:
-                return f"{one_line(entry.name)} is running already, as {one_line(workload.name)}."
+                said = f"{one_line(entry.name)} is running already, as {one_line(workload.name)}."
+                return InstallReport(workload=workload.name, said=said, running=True)
         toolhive = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.toolhive")
         workload_name = workload_name_for(entry.name)
         there = await toolhive.ToolHiveSource(self._settings).start(entry.name, name=workload_name)
+        said = f"ToolHive starts {one_line(entry.name)} as {workload_name}."
         if there is not None:
-            return f"There is a workload {workload_name} already; its status is {one_line(there)}."
-        return f"ToolHive starts {one_line(entry.name)} as {workload_name}."
+            said = f"There is a workload {workload_name} already; its status is {one_line(there)}."
+        return InstallReport(workload=workload_name, said=said)
 
 
 def workload_name_for(server: str) -> str:

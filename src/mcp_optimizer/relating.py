@@ -79,7 +79,7 @@ class Relating:
         def decide(state: StoredState) -> "_Decisions":
             decisions = _Decisions()
             for row in _named(state, names):
-                if row.linked or row.relation_cause != Cause.UNLINKED_BY_HAND:
+                if row.relation_cause != Cause.UNLINKED_BY_HAND:  # also what is autonomous by itself: now it is decided
                     now = self._surroundings.timestamp()
                     decisions.add(become_autonomous(row, Cause.UNLINKED_BY_HAND, now=now))
                 else:

@@ -33,6 +33,7 @@ from mcp_optimizer.domain.reports import (
     IngestPart,
     IngestProgress,
     IngestReport,
+    InstallReport,
     RelationReport,
     ResolutionReport,
     SnapshotReport,
@@ -430,8 +431,8 @@ class DataService:
         """
         return await self._calling.call(server, tool, parameters, on_progress=on_progress)
 
-    async def install_server(self, name: str) -> str:
-        """Have ToolHive start a server of the registry; what was done, as a sentence.
+    async def install_server(self, name: str) -> InstallReport:
+        """Have ToolHive start a server of the registry; it is in the store after the next ingestion.
 
         Raises NotFoundError, ReadOnlyError (opened read-only, installing is off, on Kubernetes) and SourceError.
         """

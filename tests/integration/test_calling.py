@@ -78,11 +78,13 @@ async def test_installing_asks_toolhive_once(
     sim: ToolHiveSimulator, open_service: OpenService, settings: Settings
 ) -> None:
     service = await _opened(open_service, settings, sim, enable_dynamic_install=True)
-    assert await service.install_server("books") == "ToolHive starts books as books."
+    report = await service.install_server("books")
+    assert (report.workload, report.said) == ("books", "ToolHive starts books as books.")
     assert sim.state.workloads["books"].item["registry_server_name"] == "books"
-    assert "already; its status is running" in await service.install_server("books")
+    assert "already; its status is running" in (await service.install_server("books")).said
     await service.ingest(IngestPart.WORKLOADS, [sim.url])
-    assert await service.install_server("books") == "books is running already, as books."
+    report = await service.install_server("books")
+    assert (report.running, report.said) == (True, "books is running already, as books.")
     assert _text(await service.call_tool("books", "add_book", {})).startswith("books answered add_book")
     with pytest.raises(NotFoundError):
         await service.install_server("films")

@@ -87,24 +87,27 @@ def time_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/mcp"
 
 
+@contextmanager
+def _everything(mode: str, path: str, directory: Path) -> Iterator[str]:
+    """npm's ``server-everything`` over one of its transports; its endpoint."""
+    port = _free_port()
+    command = ["npx", "--yes", "@modelcontextprotocol/server-everything", mode]
+    with _running(command, port, {**USER_ENVIRONMENT, "PORT": str(port)}, directory / "log"):
+        yield f"http://127.0.0.1:{port}/{path}"
+
+
 @pytest.fixture(scope="module")
 def everything_over_sse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """npm's ``server-everything`` over SSE; its endpoint."""
-    port = _free_port()
-    command = ["npx", "--yes", "@modelcontextprotocol/server-everything", "sse"]
-    log = tmp_path_factory.mktemp("everything-over-sse") / "log"
-    with _running(command, port, {**USER_ENVIRONMENT, "PORT": str(port)}, log):
-        yield f"http://127.0.0.1:{port}/sse"
+    """Over SSE."""
+    with _everything("sse", "sse", tmp_path_factory.mktemp("everything-over-sse")) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="module")
 def everything_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """npm's ``server-everything`` over streamable HTTP; its endpoint."""
-    port = _free_port()
-    command = ["npx", "--yes", "@modelcontextprotocol/server-everything", "streamableHttp"]
-    log = tmp_path_factory.mktemp("everything-server") / "log"
-    with _running(command, port, {**USER_ENVIRONMENT, "PORT": str(port)}, log):
-        yield f"http://127.0.0.1:{port}/mcp"
+    """Over streamable HTTP."""
+    with _everything("streamableHttp", "mcp", tmp_path_factory.mktemp("everything-server")) as endpoint:
+        yield endpoint
 
 
 def _item(name: str, endpoint: str, package: str, mode: str = "streamable-http") -> dict[str, Any]:

@@ -301,6 +301,29 @@ async def test_a_tool_is_found_called_and_its_result_is_its_own(
             assert away.is_error
 
 
+async def test_an_installed_server_is_waited_for_by_the_name_of_its_workload(
+    open_service: OpenService, quiet: Settings
+) -> None:
+    books = {"image": "example.org/books:1", "tools": ["add_book"], "description": "Keeps books.", "transport": "stdio"}
+    async with ToolHiveSimulator(catalog={"servers": {"io.example/books": books}}, workloads=[]) as toolhive:
+        settings = quiet.model_copy(update={"toolhive_url": toolhive.url, "enable_dynamic_install": True})
+        service = await open_service(settings)
+        await service.ingest(IngestPart.REGISTRY)
+        async with served(service) as (url, _), client_of(url) as client:
+            (name,) = [
+                server for server, _ in names(await client.call_tool("search_registry", {"tool_keywords": "book"}))
+            ]
+            installed = await client.call_tool("install_server", {"server_name": name})
+            assert text_of(installed) == (
+                "ToolHive starts io.example/books as books. It answers, and its tools are found."
+            )
+            again = await client.call_tool("install_server", {"server_name": name})
+            assert text_of(again) == "io.example/books is running already, as books."
+            ((server, tool_name),) = names(await client.call_tool("find_tool", {"tool_keywords": "book"}))
+            called = {"server_name": server, "tool_name": tool_name}
+            assert not (await client.call_tool("call_tool", called)).is_error
+
+
 async def test_a_server_process_ends_in_order(stocked: DataService, database: Place) -> None:
     """It says where it is, answers, and leaves nothing behind; its log is JSON with the ids of requests."""
     process = await asyncio.create_subprocess_exec(

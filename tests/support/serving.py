@@ -36,7 +36,7 @@ async def served(service: DataService) -> AsyncGenerator[tuple[str, Running]]:
     listening = bound_socket(service.settings)
     url = url_of(service.settings.mcp_host, listening.getsockname()[1])
     async with running(service, address=url, transport="streamable-http") as made:
-        app = make_app(made.protocol.server(), service, service.settings, made.metrics, made.surroundings)
+        app = make_app(made.protocol.server(), service, made.metrics)
         server = _Quiet(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
         task = asyncio.create_task(server.serve([listening]))
         try:

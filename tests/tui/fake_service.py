@@ -197,6 +197,11 @@ class FakeService(FakeRelating):
         await self._answer("search", query)
         return [hit for hit in self.hits if query.text != "nothing"]
 
+    async def search_tokens(self, query: SearchQuery) -> int:
+        await self._answer("search_tokens", query)
+        reached = [view for view in self.views if query.group in {None, view.group}]
+        return sum(view.tokens for view in reached if query.status in {None, view.status})
+
     async def groups(self) -> list[str]:
         await self._answer("groups")
         return sorted({view.group for view in self.views if view.group})

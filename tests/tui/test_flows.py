@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from textual.widgets import Button
+from textual.widgets import Button, Static
 
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.domain.views import Scope
@@ -235,6 +235,18 @@ async def test_search_as_you_type_with_filters_and_jump() -> None:
         assert (app.area, view(app).row.name) == (Area.WORKLOADS, "fetch-a")
         await press(pilot, "escape")
         assert (app.area, view(app).row.tool) == (Area.SEARCH, "fetch_page")
+
+
+async def test_tokens_are_compared_with_those_of_all_that_was_searched() -> None:
+    service = FakeService.loaded()
+    service.views = [sample.workload("a", "x/a:1", group="one"), sample.workload("b", "x/b:1", group="two")]
+    async with running(service) as (app, pilot):
+        await press(pilot, "5")
+        await type_text(pilot, "issue")
+        both = sum(item.tokens for item in service.views)
+        assert f"of {both} that all tools searched cost" in str(app.screen.query_one("#tokens", Static).content)
+        await press(pilot, "f4")
+        assert f"of {both // 2} that" in str(app.screen.query_one("#tokens", Static).content)
 
 
 async def test_superseded_searches_are_cancelled_and_quick_typing_asks_once() -> None:

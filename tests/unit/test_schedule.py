@@ -25,6 +25,12 @@ def test_after_many_failures_polls_come_at_the_interval() -> None:
     assert next_delay(PACE, 11, 0.5) == 60.0
 
 
+def test_a_part_that_is_polled_once_a_day_need_not_wait_for_a_day() -> None:
+    daily = PACE.model_copy(update={"interval": 86_400.0})
+    assert next_delay(daily, 0, 0.5) == 86_400.0
+    assert next_delay(daily, 11, 0.5) == 60 * 30.0
+
+
 @given(st.floats(0.001, 1e6), st.integers(0, 10**6), CHANCES, st.floats(0.001, 1e4), st.floats(0.001, 1e4))
 def test_a_failure_never_makes_the_pause_longer_than_the_interval(
     interval: float, failures: int, chance: float, initial: float, longest: float

@@ -14,26 +14,19 @@ type Take = Callable[[str, str, Mapping[str, Any]], None]
 
 
 def log_to_stderr(level: str) -> None:
-    """Set up logging for a command."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _printable,
-            structlog.dev.ConsoleRenderer(  # a plain traceback: a rich one would show the values of variables
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-        cache_logger_on_first_use=False,
+    """Set up logging for a person. Tracebacks are plain: rich ones would show the values of variables."""
+    _log_with(
+        level,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
     )
 
 
 def log_as_json(level: str) -> None:
-    """Set up logging for a server whose log is read by programs: each event one line of JSON on stderr."""
+    """Set up logging for a server whose log is read by programs: each event one line of JSON."""
+    _log_with(level, structlog.processors.JSONRenderer())
+
+
+def _log_with(level: str, renderer: structlog.typing.Processor) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -41,7 +34,7 @@ def log_as_json(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _printable,
-            structlog.processors.JSONRenderer(),
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),

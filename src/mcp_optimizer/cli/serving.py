@@ -3,11 +3,9 @@
 import sys
 
 import click
-from pydantic import ValidationError
 
-from mcp_optimizer.cli.logs import log_as_json
+from mcp_optimizer.cli.logs import log_as_json, log_to_stderr
 from mcp_optimizer.cli.program import Program
-from mcp_optimizer.config import Settings
 
 TRANSPORTS = ("streamable-http", "stdio")
 
@@ -26,11 +24,10 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
     from mcp_optimizer.server.running import serve_http, serve_stdio
     from mcp_optimizer.service import DataService
 
-    settings = _with(program.settings, mcp_host=host, mcp_port=port)
-    if "log_level" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"log_level": "info"})
-    if not sys.stderr.isatty():
-        log_as_json(settings.log_level)
+    given = {"mcp_host": host, "mcp_port": port}
+    settings = program.with_settings(**{name: value for name, value in given.items() if value is not None}).settings
+    level = settings.log_level if "log_level" in settings.model_fields_set else "info"
+    (log_to_stderr if sys.stderr.isatty() else log_as_json)(level)
 
     async def work() -> None:
         async with DataService(settings) as service:
@@ -44,12 +41,3 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
 
 def _ready(url: str) -> None:
     click.echo(f"serving MCP at {url}", err=True)
-
-
-def _with(settings: Settings, **given: object) -> Settings:
-    """The settings with options that were given; checked as any setting is."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    try:
-        return settings.model_copy(update=Settings(**chosen).model_dump(include=set(chosen)))  # ty: ignore
-    except ValidationError as error:
-        raise click.UsageError(error.errors()[0]["msg"]) from None

@@ -43,6 +43,11 @@ class ToolOps:
                 found.setdefault(row.server_id, []).append(tool_from(row))
         return found
 
+    async def names_of_server(self, connection: AsyncConnection, server_id: str) -> list[str]:
+        """The names of a server's tools, sorted."""
+        statement = text(f"SELECT name FROM {self.table} WHERE server_id = :id ORDER BY name")
+        return list((await connection.execute(statement, {"id": server_id})).scalars())
+
     async def number_of_servers(self, connection: AsyncConnection, ids: Collection[str]) -> int:
         """How many tools these servers have together."""
         counts = await self.counts(connection)

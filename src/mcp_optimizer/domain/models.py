@@ -228,11 +228,6 @@ class Workload(Value):
         return self.registry_server_name or self.name
 
     @property
-    def virtual(self) -> bool:
-        """Whether it is a virtual MCP server, which stands for others of its group."""
-        return self.virtual_mcp
-
-    @property
     def running(self) -> bool:
         """Whether it counts as running; any status but ``running`` does not (L8)."""
         return is_running(self.status)

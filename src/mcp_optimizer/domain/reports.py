@@ -199,6 +199,17 @@ class AcceptReport(Value):
     dry_run: bool = False
 
 
+class InstallReport(Value):
+    """A server of the registry that ToolHive was asked to run."""
+
+    workload: str
+    """The workload that it is, or will be."""
+    said: str
+    """What was done, as a sentence."""
+    running: bool = False
+    """Whether it ran already."""
+
+
 class SnapshotReport(Value):
     """What was exported."""
 

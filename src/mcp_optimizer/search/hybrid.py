@@ -108,13 +108,6 @@ class Search:
                 ]
         return found
 
-    async def offered(self, query: SearchQuery, name: str) -> SearchedServer | None:
-        """The workload of this name, if the query's filters let it through."""
-        async with self._store.database.reading() as connection:
-            sequence = (await search_reads.version(connection)).sequence
-            allowed = await self.reach.servers(connection, Side.WORKLOAD, sequence, query)
-        return next((server for server in allowed.values() if server.name == name), None)
-
     async def vector(self, text: str) -> Vector | None:
         """The query's vector; None when the model is not to be had: words still find what they find."""
         try:

@@ -31,7 +31,7 @@ class Answering:
 
     service: DataService
     metrics: Metrics
-    polling: Polling | None = None
+    polling: Polling
     server_id: str = ""
 
     async def answer(
@@ -107,13 +107,13 @@ class Answering:
         return listed(offered(tool.details, name=tool.name, server=tool.server) for tool in tools)
 
     async def _install(self, name: str) -> CallToolResult:
-        said = await self.service.install_server(name)
-        if self.polling is None:
-            return told(said)
-        refreshed = await self.polling.refresh(name, within=_INSTALL_SECONDS)
+        report = await self.service.install_server(name)
+        if report.running:
+            return told(report.said)
+        refreshed = await self.polling.refresh(report.workload, within=_INSTALL_SECONDS)
         if refreshed.answered:
-            return told(f"{said} It answers, and its tools are found.")
-        return told(f"{said} It does not answer yet: {shorten(refreshed.reason or 'no reason given', 300)}.")
+            return told(f"{report.said} It answers, and its tools are found.")
+        return told(f"{report.said} It does not answer yet: {shorten(refreshed.reason or 'no reason given', 300)}.")
 
 
 def known_arguments(arguments: dict[str, Any] | None) -> list[str]:

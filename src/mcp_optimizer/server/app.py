@@ -5,18 +5,16 @@ from typing import Any
 
 import structlog
 from mcp.server.lowlevel import Server
-from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.server.guard import Guard
 from mcp_optimizer.server.metrics import CONTENT_TYPE, Metrics
 from mcp_optimizer.service import DataService
-from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.text import public_message
 
 MCP_PATH = "/mcp"
@@ -27,11 +25,9 @@ _MAX_SESSIONS = 1000
 log = structlog.get_logger(__name__)
 
 
-def make_app(
-    server: Server[Any], service: DataService, settings: Settings, metrics: Metrics, surroundings: Surroundings
-) -> ASGIApp:
+def make_app(server: Server[Any], service: DataService, metrics: Metrics) -> ASGIApp:
     """The application, guarded: nothing behind the guard is reached by a request that it refuses."""
-    pages = _Pages(service, metrics)
+    settings, pages = service.settings, _Pages(service, metrics)
     app = server.streamable_http_app(
         streamable_http_path=MCP_PATH,
         max_request_body_size=settings.max_request_bytes,
@@ -45,7 +41,7 @@ def make_app(
             Route("/metrics", pages.metrics, methods=["GET"]),
         ],
     )
-    return Guard(RequestBodyLimitMiddleware(app, settings.max_request_bytes), settings, surroundings)
+    return Guard(app, settings, service.surroundings)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The server as the MCP SDK sees it: which tools it lists, and what becomes of a call."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -17,7 +16,6 @@ from mcp_optimizer.server.arguments import BadArgumentsError, parsed
 from mcp_optimizer.server.guard import REQUEST_ID
 from mcp_optimizer.server.offers import INSTRUCTIONS, Offer, offers
 from mcp_optimizer.server.results import failed
-from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.text import public_message
 
 type Context = ServerRequestContext[Any, Any]
@@ -30,9 +28,9 @@ log = structlog.get_logger(__name__)
 class Protocol:
     """Handles requests: each call has an id, is timed, and ends in a result, whatever goes wrong."""
 
-    def __init__(self, answering: Answering, surroundings: Surroundings) -> None:
+    def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self._surroundings = surroundings
+        self._surroundings = answering.service.surroundings
         self._offers = offers(answering.service.settings)
 
     def server(self) -> Server[Any]:
@@ -93,8 +91,6 @@ class Protocol:
         except OptimizerError as error:
             log.warning("tool call failed", reason=public_message(str(error)))
             return failed(public_message(str(error)))
-        except asyncio.CancelledError:
-            raise
         except Exception:  # a mistake of ours ends one call, not the server
             log.exception("tool call failed unexpectedly", tool=offer.tool.name)
             return failed(f"the call failed unexpectedly; the log has more under the id {request_id}")

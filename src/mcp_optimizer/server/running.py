@@ -13,17 +13,14 @@ import uvicorn
 from mcp.server.stdio import stdio_server
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.domain.presence import PollView
 from mcp_optimizer.errors import ServeError
-from mcp_optimizer.polling import Polling
 from mcp_optimizer.server.answering import Answering
 from mcp_optimizer.server.app import MCP_PATH, make_app
 from mcp_optimizer.server.metrics import Metrics
 from mcp_optimizer.server.protocol import Protocol
-from mcp_optimizer.server.rules import is_loopback, why_not_bound
+from mcp_optimizer.server.rules import why_not_bound
 from mcp_optimizer.server.telemetry import tracing
 from mcp_optimizer.service import DataService
-from mcp_optimizer.surroundings import Surroundings
 
 _LEAVE_SECONDS = 5
 """How long calls that are under way may take when the server is asked to end."""
@@ -35,11 +32,8 @@ log = structlog.get_logger(__name__)
 class Running:
     """What is put together for a transport."""
 
-    service: DataService
     protocol: Protocol
     metrics: Metrics
-    polling: Polling
-    surroundings: Surroundings
 
 
 @asynccontextmanager
@@ -47,19 +41,15 @@ async def running(
     service: DataService, *, address: str, transport: str, source: str | None = None
 ) -> AsyncGenerator[Running]:
     """An open service that polls, and says that it is there, for as long as the block runs."""
-    surroundings, metrics = service.surroundings, Metrics()
-
-    def polled(poll: PollView) -> None:
-        metrics.polled(poll)
-
-    polling = service.polling(source, on_poll=polled)
+    metrics = Metrics()
+    polling = service.polling(source, on_poll=metrics.polled)
     answering = Answering(service, metrics, polling)
     async with service.presence.kept(address=address, transport=transport, polls=lambda: polling.polls) as server:
         answering.server_id = server.id
         task = asyncio.create_task(polling.run(), name="polling")
         try:
             with tracing():
-                yield Running(service, Protocol(answering, surroundings), metrics, polling, surroundings)
+                yield Running(Protocol(answering), metrics)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -76,7 +66,7 @@ async def serve_http(
     with contextlib.closing(bound_socket(settings)) as listening:
         url = url_of(settings.mcp_host, listening.getsockname()[1])
         async with running(service, address=url, transport="streamable-http", source=source) as made:
-            app = make_app(made.protocol.server(), service, settings, made.metrics, made.surroundings)
+            app = make_app(made.protocol.server(), service, made.metrics)
             config = uvicorn.Config(
                 app,
                 log_config=None,
@@ -158,8 +148,3 @@ def url_of(host: str, port: int) -> str:
     name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host.strip("[]")  # noqa: S104 (compared, not bound)
     shown = f"[{name}]" if ":" in name else name
     return f"http://{shown}:{port}{MCP_PATH}"
-
-
-def exposed_beyond(settings: Settings) -> bool:
-    """Whether other machines reach the server."""
-    return not is_loopback(settings.mcp_host)

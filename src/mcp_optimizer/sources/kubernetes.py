@@ -12,7 +12,7 @@ from mcp_optimizer.sources.kubernetes_access import api_server_url
 from mcp_optimizer.sources.kubernetes_client import KubernetesClient
 from mcp_optimizer.sources.kubernetes_items import ResourceKind
 from mcp_optimizer.sources.kubernetes_listing import Found, assemble, refuse_nothing_read
-from mcp_optimizer.sources.mcp_tools import fetch_all
+from mcp_optimizer.sources.mcp_tools import with_tools
 from mcp_optimizer.text import public_url
 
 _SIDE_BY_SIDE = 8
@@ -48,14 +48,7 @@ class KubernetesSource:
             found = await every_kind(client, namespaces_of(self._settings))
         refuse_nothing_read(found)
         listing, self._holders = await asyncio.to_thread(assemble, found, source=self.label, holders=self._holders)
-        asked = await fetch_all(
-            listing.workloads,
-            timeout=self._settings.mcp_timeout,
-            max_tools=self._settings.max_tools_per_server,
-            concurrency=self._settings.mcp_concurrency,
-            on_progress=on_progress,
-        )
-        return listing.model_copy(update={"workloads": asked})
+        return await with_tools(listing, self._settings, on_progress)
 
 
 def namespaces_of(settings: Settings) -> tuple[str, ...]:

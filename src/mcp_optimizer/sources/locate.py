@@ -9,7 +9,7 @@ from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.base import OnProgress, Source
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
 from mcp_optimizer.sources.kubernetes import KubernetesSource
-from mcp_optimizer.sources.mcp_tools import fetch_all
+from mcp_optimizer.sources.mcp_tools import with_tools
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from mcp_optimizer.sources.snapshots import Snapshot, is_snapshot, parse_snapshot
 from mcp_optimizer.sources.toolhive import ToolHiveSource
@@ -57,14 +57,7 @@ class DocumentSource:
         listing = (await self._read()).listing
         if listing is None:
             return None
-        asked = await fetch_all(
-            listing.workloads,
-            timeout=self._settings.mcp_timeout,
-            max_tools=self._settings.max_tools_per_server,
-            concurrency=self._settings.mcp_concurrency,
-            on_progress=on_progress,
-        )
-        return listing.model_copy(update={"workloads": asked})
+        return await with_tools(listing, self._settings, on_progress)
 
     async def _read(self) -> Snapshot:
         document = await read_document(self._location, self._settings)

@@ -11,7 +11,8 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import ListToolsRequest, ListToolsResult, PaginatedRequestParams
 
-from mcp_optimizer.domain.models import ObservedWorkload, ToolDefinition, Value, is_running
+from mcp_optimizer.config import Settings
+from mcp_optimizer.domain.models import ObservedWorkload, ToolDefinition, Value, WorkloadListing, is_running
 from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.bounded_http import Answers
 from mcp_optimizer.sources.json_values import label_of, list_of, reason_of
@@ -54,6 +55,20 @@ async def fetch_tools(endpoint: str, transport: str, *, timeout: float, max_tool
     except TimeoutError:
         raise ToolsError(f"did not answer within {timeout:g} s") from None
     raise AssertionError("unreachable: there is at least one attempt")
+
+
+async def with_tools(
+    listing: WorkloadListing, settings: Settings, on_progress: OnProgress | None = None
+) -> WorkloadListing:
+    """The listing with the tools of those that run, asked as :func:`fetch_all` does, within what the settings allow."""
+    asked = await fetch_all(
+        listing.workloads,
+        timeout=settings.mcp_timeout,
+        max_tools=settings.max_tools_per_server,
+        concurrency=settings.mcp_concurrency,
+        on_progress=on_progress,
+    )
+    return listing.model_copy(update={"workloads": asked})
 
 
 async def fetch_all(

@@ -14,7 +14,7 @@ from mcp_optimizer.errors import NotFoundError, SourceError
 from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.documents import HttpStatusError
 from mcp_optimizer.sources.json_values import kind_of, label_of, object_of, reason_of
-from mcp_optimizer.sources.mcp_tools import fetch_all
+from mcp_optimizer.sources.mcp_tools import with_tools
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from mcp_optimizer.sources.registry_pages import paged_catalog
 from mcp_optimizer.sources.toolhive_client import ToolHiveAddress, ToolHiveClient, workload_path
@@ -68,14 +68,10 @@ class ToolHiveSource:
                 raise SourceError(f"ToolHive {client.address.label} gave {kind_of(answer)} without `workloads`")
             named = named_items([] if answer["workloads"] is None else answer["workloads"])
             observed = await self._observe(client, named.items)
-        asked = await fetch_all(
-            observed,
-            timeout=self._settings.mcp_timeout,
-            max_tools=self._settings.max_tools_per_server,
-            concurrency=self._settings.mcp_concurrency,
-            on_progress=on_progress,
+        listing = WorkloadListing(
+            source=self.label, workloads=tuple(observed), problems=named.problems, complete=named.complete
         )
-        return WorkloadListing(source=self.label, workloads=asked, problems=named.problems, complete=named.complete)
+        return await with_tools(listing, self._settings, on_progress)
 
     async def start(self, server: str, *, name: str) -> str | None:
         """Have ToolHive run a server of its registry as workload ``name``; None when that was begun.

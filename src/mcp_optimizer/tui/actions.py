@@ -196,6 +196,11 @@ class Keymap:
         """The action of that id; None when there is none, or none now."""
         return next((action for action in self.actions if action_id in (action.id, full_id(action))), None)
 
+    def words_for(self, action_id: str) -> str:
+        """How the first key of an action is shown; empty when it has none now."""
+        action = self.named(action_id)
+        return key_words(action.keys[0]) if action and action.keys else ""
+
     def in_area(self, area: Area) -> list[Action]:
         """Everything that can be done in an area."""
         return [action for action in self.actions if area in action.areas]

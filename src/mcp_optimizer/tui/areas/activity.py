@@ -43,7 +43,14 @@ from mcp_optimizer.tui.widgets.table import Table
 _LISTS = (Resource.RUNS, Resource.PROBLEMS, Resource.CHANGES, Resource.QUERIES)
 _SERVERS = "servers"
 _LOG = "log"
-_PANES = (*(resource.value for resource in _LISTS[:3]), _SERVERS, Resource.QUERIES.value, _LOG)
+_PANES = (
+    Resource.RUNS.value,
+    Resource.PROBLEMS.value,
+    Resource.CHANGES.value,
+    _SERVERS,
+    Resource.QUERIES.value,
+    _LOG,
+)
 _SOON = 0.5
 """Seconds between two looks into the log."""
 

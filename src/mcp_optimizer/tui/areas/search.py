@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -32,6 +32,9 @@ from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.line_input import LineInput
 from mcp_optimizer.tui.widgets.table import Table
 
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
+
 _HINTS = (
     Hint("↵", "to the results"),
     Hint("esc", "leave"),
@@ -47,13 +50,15 @@ class SearchArea(TableArea[SearchHit]):
     """A query, its results, and the tool under the cursor."""
 
     area = Area.SEARCH
-    needs = (Resource.OVERVIEW, Resource.GROUPS)
+    needs = (Resource.GROUPS,)
     labels: ClassVar[dict[str, str]] = {"jump": "Server", "filter": "Query"}
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.query_filters = SearchQuery(text="")
         self.hits: tuple[SearchHit, ...] | None = None
+        self.searched_tokens = 0
+        """Tokens of all tools that scope and filters let through."""
         self.error: BaseException | None = None
         self._timer: Timer | None = None
 
@@ -131,7 +136,11 @@ class SearchArea(TableArea[SearchHit]):
             self._found(None)
             return
         self.run_worker(
-            partial(service.search, self.query_filters), name=text, group="search", exclusive=True, exit_on_error=False
+            partial(_answer, service, self.query_filters),
+            name=text,
+            group="search",
+            exclusive=True,
+            exit_on_error=False,
         )
         self._say()
 
@@ -140,12 +149,15 @@ class SearchArea(TableArea[SearchHit]):
         if event.worker.group != "search" or event.worker.name != self.query_filters.text:
             return
         if event.state is WorkerState.SUCCESS:
-            self._found(tuple(event.worker.result or ()))
+            hits, tokens = event.worker.result or (None, 0)
+            self._found(hits, tokens)
         elif event.state is WorkerState.ERROR:
-            self._found(None, event.worker.error)
+            self._found(None, error=event.worker.error)
 
-    def _found(self, hits: tuple[SearchHit, ...] | None, error: BaseException | None = None) -> None:
-        self.hits, self.error = hits, error
+    def _found(
+        self, hits: tuple[SearchHit, ...] | None, searched_tokens: int = 0, *, error: BaseException | None = None
+    ) -> None:
+        self.hits, self.searched_tokens, self.error = hits, searched_tokens, error
         self.table.put(hits or ())
         self._say()
 
@@ -172,9 +184,8 @@ class SearchArea(TableArea[SearchHit]):
         if not self.hits:
             return Content("")
         returned = sum(hit.tokens for hit in self.hits)
-        overview = self.context.feed.overview
-        whole = overview.workload_tokens if overview else 0
-        share = f" of {count(whole)} that all workload tools cost ({100 * returned / whole:.1f}%)" if whole else ""
+        whole = self.searched_tokens
+        share = f" of {count(whole)} that all tools searched cost ({100 * returned / whole:.1f}%)" if whole else ""
         return Content.styled(f" {len(self.hits)} tools, {count(returned)} tokens{share}", STYLES[Tone.MUTED])
 
     # Filters
@@ -280,6 +291,11 @@ class SearchArea(TableArea[SearchHit]):
         if hit is not None:
             what = "server" if hit.scope is Scope.REGISTRY else "workload"
             self.post_message(Go(Target(Area.RELATIONSHIPS, f"{what}:{hit.server}", "")))
+
+
+async def _answer(service: "DataService", query: SearchQuery) -> tuple[tuple[SearchHit, ...], int]:
+    """What was found, and the tokens of all that was searched."""
+    return tuple(await service.search(query)), await service.search_tokens(query)
 
 
 def _after[V](values: Sequence[V], present: V) -> V:

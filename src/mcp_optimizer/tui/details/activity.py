@@ -3,7 +3,7 @@
 from mcp_optimizer.domain.presence import ServerView
 from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
-from mcp_optimizer.tui.actions import Keymap, key_words
+from mcp_optimizer.tui.actions import Keymap
 from mcp_optimizer.tui.ages import Clock, age, duration
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.serving import query_page, server_page
@@ -35,7 +35,7 @@ def entry_document(entry: Entry, clock: Clock, width: int, keymap: Keymap) -> Li
     elif isinstance(entry, ServerView):
         server_page(page, entry, clock)
     elif isinstance(entry, QueryView):
-        query_page(page, entry, clock, ask_key=_key(keymap, "ask"), jump_key=_key(keymap, "jump"))
+        query_page(page, entry, clock, ask_key=keymap.words_for("ask"), jump_key=keymap.words_for("jump"))
     elif isinstance(entry, LogLine):
         cell = level_cell(entry.level)
         page.title(entry.event, (cell.text, cell.tone))
@@ -51,8 +51,3 @@ def entry_document(entry: Entry, clock: Clock, width: int, keymap: Keymap) -> Li
         page.field("detail", entry.detail)
         page.field("number", str(entry.sequence), Tone.MUTED)
     return page.lines
-
-
-def _key(keymap: Keymap, action_id: str) -> str:
-    action = keymap.named(action_id)
-    return key_words(action.keys[0]) if action and action.keys else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mcp_optimizer.domain.matching import Explanation, NearMiss, Reason, Step
 from mcp_optimizer.domain.models import Kind, Relation
 from mcp_optimizer.domain.views import ChangeView
-from mcp_optimizer.tui.actions import Keymap, key_words
+from mcp_optimizer.tui.actions import Keymap
 from mcp_optimizer.tui.ages import Clock, age, system_clock
 from mcp_optimizer.tui.columns import Cell
 from mcp_optimizer.tui.details.document import Document, Lines
@@ -75,7 +75,7 @@ def explanation_document(
     history(page, getattr(explanation, "history", ()), clock)
     page.heading("WHAT CAN BE DONE")
     for action, advice in advices(explanation):
-        key = _key(action, keymap)
+        key = keymap.words_for(action) if keymap and action else ""
         if action and keymap is not None and not key:
             continue
         page.item(key or "•", advice)
@@ -121,11 +121,6 @@ def advices(explanation: Explanation) -> list[tuple[str, str]]:
 
 def _nearest(explanation: Explanation) -> NearMiss | None:
     return next((miss for miss in explanation.near_misses if miss.reason is not Reason.OTHER_KIND), None)
-
-
-def _key(action_id: str, keymap: Keymap | None) -> str:
-    action = keymap.named(action_id) if keymap and action_id else None
-    return key_words(action.keys[0]) if action and action.keys else ""
 
 
 def history(page: Document, changes: Sequence[ChangeView], clock: Clock) -> None:
