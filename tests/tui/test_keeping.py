@@ -9,18 +9,23 @@ from typing import Any
 
 import pytest
 import structlog
+from textual.widgets import Static
 
 from mcp_optimizer.cli.logs import keep_logs_off_the_screen
 from mcp_optimizer.config import Settings
 from mcp_optimizer.tui.actions import Area, KeyClashError
-from mcp_optimizer.tui.app import OptimizerApp
+from mcp_optimizer.tui.app import Leaving, OptimizerApp
 from mcp_optimizer.tui.areas.activity import ActivityArea
+from mcp_optimizer.tui.columns import Sort
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
+from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import SaveDialog
 from mcp_optimizer.tui.exports import table_markdown, text_markdown
 from mcp_optimizer.tui.logbook import LogBook
 from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
-from mcp_optimizer.tui.rows import Sort
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.line_input import FilterLine
 from tests.tui import sample
 from tests.tui.fake_service import FakeService
 from tests.tui.screens import NOW, press, running, settle, type_text
@@ -236,3 +241,45 @@ def test_keys_come_from_the_configuration_file(home: Path) -> None:
     assert settings.keys == {"filter": "f", "area.search": ["0", "f9"]}
     assert "theme" in settings.model_fields_set
     assert OptimizerApp(FakeService.loaded, keys=settings.keys).context.keymap.find("f", Area.REGISTRY)
+
+
+async def test_the_overview_is_copied_exported_and_shown_as_json(tmp_path: Path) -> None:
+    async with running() as (app, pilot):
+        await press(pilot, "1", "y")
+        assert isinstance(app.screen, CopyDialog)
+        await press(pilot, "enter")
+        assert app.clipboard == app.context.feed.overview.database
+        await press(pilot, "J")
+        assert isinstance(app.screen, JsonDialog)
+        await press(pilot, "escape", "x", "shift+tab", "down", "down", "tab", "enter")
+        assert json.loads((tmp_path / "overview.json").read_text())["registry_servers"] == 6
+        await press(pilot, "x", "shift+tab", "tab", "enter")
+        assert "Registry servers" in (tmp_path / "overview.md").read_text()
+
+
+@pytest.mark.parametrize(("downs", "word"), [(1, "maps-v1"), (4, "weather"), (5, "tools not listed")])
+async def test_entries_of_activity_are_copied(downs: int, word: str) -> None:
+    book = LogBook(now=lambda: NOW)
+    book.take("error", "tools not listed", {})
+    async with running(logbook=book) as (app, pilot):
+        await press(pilot, "6", *["p"] * downs, "G", "y", "enter")
+        assert word in app.clipboard
+
+
+async def test_a_column_that_is_not_shown_can_be_sorted_by_and_says_so() -> None:
+    async with running() as (app, pilot):
+        await press(pilot, "3")
+        await press(pilot, *["s"] * len(view(app).table.widths))
+        table = view(app).table
+        assert table.rows.sort is not None
+        assert table.rows.sort.column not in {column.id for column, _ in table.widths}
+        counted = str(app.view.query_one(FilterLine).query_one(".count", Static).content)
+        assert counted == f"{table.order}  8"
+        assert table.order.endswith("↑")
+
+
+async def test_the_way_to_the_sample_data_is_on_the_first_screen() -> None:
+    async with running(FakeService()) as (app, pilot):
+        assert "press D" in app.view.query_one(DetailPane).text
+        await pilot.press("D")
+    assert app.return_value is Leaving.DEMO

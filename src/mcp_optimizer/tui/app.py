@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,15 @@ RETRY = 5.0
 """Seconds before what could not be read is tried again."""
 
 
-class OptimizerApp(App[None]):
+class Leaving(StrEnum):
+    """Why the screens were left."""
+
+    QUIT = "quit"
+    DEMO = "demo"
+    """To look at sample data, and come back."""
+
+
+class OptimizerApp(App[Leaving]):
     """The terminal UI. The service is opened inside the app's loop and closed with it."""
 
     CSS_PATH = "style.tcss"
@@ -75,7 +84,7 @@ class OptimizerApp(App[None]):
         )
         if still:
             self.animation_level = "none"
-            self.context.detail_delay = self.context.search_delay = 0.0
+            self.context.detail_delay = self.context.trial_delay = self.context.search_delay = 0.0
         if logbook is not None:
             self.context.logbook = logbook
         if settled is not None:
@@ -340,10 +349,17 @@ class OptimizerApp(App[None]):
 
     def do_quit(self) -> None:
         """Leave; how things are left comes back the next time."""
+        self._leave(Leaving.QUIT)
+
+    def do_demo(self) -> None:
+        """Leave for the sample data."""
+        self._leave(Leaving.DEMO)
+
+    def _leave(self, why: Leaving) -> None:
         lists = {name: state for view in self.base.query(AreaView) for name, state in view.remember().items()}
         kept = Memory(area=self.area, theme=self.theme, lists={**self._memory.lists, **lists})
         remember(self._state_file, kept)
-        self.exit()
+        self.exit(why)
 
     # Frame
 

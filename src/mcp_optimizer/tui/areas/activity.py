@@ -24,6 +24,7 @@ from mcp_optimizer.tui.details.serving import hit_words
 from mcp_optimizer.tui.dialogs.check import CheckDialog
 from mcp_optimizer.tui.dialogs.choose import Choice, ChooseDialog
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog, text_offer
 from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
@@ -194,7 +195,7 @@ class ActivityArea(AreaView):
     @on(Table.Changed)
     def _count(self) -> None:
         rows = self.table.rows
-        self.query_one(FilterLine).tell(len(rows.visible), len(rows.all), 0)
+        self.query_one(FilterLine).tell(len(rows.visible), len(rows.all), 0, self.table.order)
 
     @on(Table.Highlighted)
     def _show_entry(self) -> None:
@@ -293,6 +294,12 @@ class ActivityArea(AreaView):
         entry = self.table.rows.cursor_row
         if isinstance(entry, Value):
             self.app.push_screen(JsonDialog(self.context, entry.model_dump(mode="json")))
+
+    def do_copy(self) -> None:
+        """Choose what to copy of the entry."""
+        entry = self.table.rows.cursor_row
+        if isinstance(entry, Value):
+            self.app.push_screen(CopyDialog(self.context, entry.model_dump(mode="json")))
 
     def do_detail(self) -> None:
         """The detail alone, or beside the list again."""

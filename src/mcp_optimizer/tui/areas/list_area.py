@@ -8,10 +8,10 @@ from textual.containers import Container, Vertical
 
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import TableArea
+from mcp_optimizer.tui.columns import Sort
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
-from mcp_optimizer.tui.rows import Sort
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine, LineInput
@@ -120,7 +120,7 @@ class ListArea[R](TableArea[R]):
     @on(Table.Changed)
     def _count_rows(self) -> None:
         rows = self.table.rows
-        self.filter_line.tell(len(rows.visible), len(rows.all), len(rows.marks))
+        self.filter_line.tell(len(rows.visible), len(rows.all), len(rows.marks), self.table.order)
 
     # Actions
 

@@ -58,6 +58,9 @@ class TableArea[R](AreaView):
         """The detail of a row, or of what was read for it."""
         raise NotImplementedError
 
+    def detail_was_read(self, value: Any) -> None:
+        """Something is known in detail now, and shown."""
+
     # Parts
 
     @property
@@ -139,6 +142,7 @@ class TableArea[R](AreaView):
             value: Value = worker.result
             self._detail = (worker.name, value)
             self.pane.show(worker.name, lambda width: self.document(value, width))
+            self.detail_was_read(value)
         elif event.state is WorkerState.ERROR:
             words, remedy = safe.error_words(worker.error)
             said = (safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT))

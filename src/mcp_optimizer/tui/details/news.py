@@ -51,7 +51,7 @@ def welcome_document(overview: Overview, width: int, *, read_only: bool) -> Line
     else:
         page.field("ToolHive", "start it, then press i and ↵: registry and workloads are read from it")
         page.field("a file", "press i and name a registry document or a snapshot, by path or URL")
-    page.field("a demo", "leave (q) and run: mcp-optimizer demo")
+    page.field("a demo", "press D: sample data in a database of its own; q comes back")
     page.field("help", "? lists every key, : finds every command")
     page.blank()
     page.field("database", overview.database, Tone.MUTED)

@@ -17,7 +17,21 @@ from mcp_optimizer.tui.widgets.table import Table
 
 type Choice = tuple[str, str]
 
-_FIELDS = ("name", "workload", "tool", "server", "identity", "registry_server", "id", "endpoint")
+_FIELDS = (
+    "name",
+    "workload",
+    "tool",
+    "server",
+    "identity",
+    "registry_server",
+    "id",
+    "endpoint",
+    "query",
+    "reason",
+    "event",
+    "address",
+    "database",
+)
 
 
 def choices(value: Mapping[str, Any]) -> list[Choice]:
