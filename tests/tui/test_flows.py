@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from textual.events import Key
 from textual.widgets import Button, Static
 
 from mcp_optimizer.domain.reports import IngestPart
@@ -407,3 +408,19 @@ async def test_a_thousand_of_each() -> None:
         await press(pilot, "slash")
         await type_text(pilot, "w05")
         assert len(names(app)) == 100
+
+
+async def test_keys_that_come_before_a_dialog_has_the_focus_reach_it() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await app.action_press("i")
+        app.post_message(Key("enter", None))
+        await settle(pilot)
+        assert calls(service, "ingest") == [(IngestPart.ALL, (None,), False)]
+        await press(pilot, "enter", "3")
+        await app.action_press("colon")
+        for key in "wl notes":
+            app.post_message(Key("space" if key == " " else key, key))
+        app.post_message(Key("enter", None))
+        await settle(pilot)
+        assert names(app) == ["notes"]
