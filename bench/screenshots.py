@@ -102,6 +102,7 @@ async def pictures() -> dict[str, str]:
         await _fill(settings)
         app = OptimizerApp(
             lambda: DataService(settings, surroundings=_surroundings(timedelta())),
+            theme="mcp-optimizer-dark",
             now=lambda: _NOW,
             stopwatch=lambda: 0.0,
             still=True,

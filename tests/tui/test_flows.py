@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from textual.events import Key
 from textual.widgets import Button, Static
 
@@ -424,3 +425,14 @@ async def test_keys_that_come_before_a_dialog_has_the_focus_reach_it() -> None:
         app.post_message(Key("enter", None))
         await settle(pilot)
         assert names(app) == ["notes"]
+
+
+@pytest.mark.parametrize("keys", [["3", "d"], ["i"], ["3", "x"], ["3", "L"], ["colon"], ["3", "y"], ["3", "J"], ["I"]])
+async def test_what_a_dialog_wants_pressed_is_in_sight_on_a_few_lines(keys: list[str]) -> None:
+    async with running(size=(50, 14)) as (app, pilot):
+        await press(pilot, *keys)
+        for widget in (*app.screen.query(Button), *app.screen.query(".hints")):
+            assert widget.region.height > 0
+            assert app.screen.region.contains_region(widget.region), widget
+            frame = app.screen.query_one(".frame")
+            assert frame.content_region.contains_region(widget.region), widget

@@ -1,5 +1,6 @@
 """What leaves the screens and what comes back: exports, snapshots, how things were left, the log, rebound keys."""
 
+import io
 import json
 import logging
 import warnings
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from rich.console import Console
 from textual.widgets import Static
 
 from mcp_optimizer.cli.logs import keep_logs_off_the_screen
@@ -24,6 +26,7 @@ from mcp_optimizer.tui.exports import table_markdown, text_markdown
 from mcp_optimizer.tui.logbook import LogBook
 from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
+from mcp_optimizer.tui.themes import first_theme
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine
 from tests.tui import sample
@@ -276,6 +279,22 @@ async def test_a_column_that_is_not_shown_can_be_sorted_by_and_says_so() -> None
         counted = str(app.view.query_one(FilterLine).query_one(".count", Static).content)
         assert counted == f"{table.order}  8"
         assert table.order.endswith("↑")
+
+
+@pytest.mark.parametrize(("term", "theme"), [("xterm", "mcp-optimizer-16"), ("xterm-256color", "mcp-optimizer-dark")])
+def test_a_terminal_of_sixteen_colours_gets_a_theme_of_its_own(term: str, theme: str) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term})
+    assert first_theme(terminal.color_system) == theme
+
+
+async def test_a_theme_that_nobody_chose_is_not_kept(tmp_path: Path) -> None:
+    state = tmp_path / "tui.json"
+    remember(state, Memory(theme="nord"))
+    app = OptimizerApp(FakeService.loaded, state_file=state, theme="mcp-optimizer-light")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("q")
+    assert recall(state).theme == "nord"
 
 
 async def test_the_way_to_the_sample_data_is_on_the_first_screen() -> None:

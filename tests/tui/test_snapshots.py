@@ -92,7 +92,7 @@ async def walk(
 
 @pytest.mark.parametrize(
     ("size", "theme"),
-    [((80, 24), "dark"), ((120, 36), "dark"), ((200, 50), "dark"), ((120, 36), "light")],
+    [((80, 24), "dark"), ((120, 36), "dark"), ((200, 50), "dark"), ((120, 36), "light"), ((80, 24), "16")],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}x{value[1]}",
 )
 async def test_loaded(pictures: Pictures, size: tuple[int, int], theme: str) -> None:

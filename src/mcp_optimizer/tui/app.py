@@ -31,7 +31,7 @@ from mcp_optimizer.tui.ingesting import Ingesting, Progressed
 from mcp_optimizer.tui.logbook import LogBook
 from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.messages import Go, Say, Target
-from mcp_optimizer.tui.themes import THEMES
+from mcp_optimizer.tui.themes import THEMES, first_theme
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.watcher import CatalogChanged, WatchFailed, follow
 from mcp_optimizer.tui.widgets.footer import Footer
@@ -60,6 +60,7 @@ class OptimizerApp(App[Leaving]):
     TITLE = "mcp-optimizer"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - typed as in the base class
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012 - the same
 
     def __init__(
         self,
@@ -105,7 +106,8 @@ class OptimizerApp(App[Leaving]):
         for own in THEMES:
             self.register_theme(own)
         wanted = theme or self._memory.theme
-        self.theme = wanted if wanted in self.available_themes else THEMES[0].name
+        self._first_theme = wanted if wanted in self.available_themes else first_theme(self.console.color_system)
+        self.theme = self._first_theme
 
     def compose(self) -> ComposeResult:
         """Header, the areas, notice and footer."""
@@ -357,7 +359,8 @@ class OptimizerApp(App[Leaving]):
 
     def _leave(self, why: Leaving) -> None:
         lists = {name: state for view in self.base.query(AreaView) for name, state in view.remember().items()}
-        kept = Memory(area=self.area, theme=self.theme, lists={**self._memory.lists, **lists})
+        theme = self._memory.theme if self.theme == self._first_theme else self.theme  # only what a person chose
+        kept = Memory(area=self.area, theme=theme, lists={**self._memory.lists, **lists})
         remember(self._state_file, kept)
         self.exit(why)
 
