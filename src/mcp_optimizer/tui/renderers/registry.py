@@ -15,7 +15,7 @@ def registry_renderer(clock: Clock) -> Renderer[RegistryServerView]:
             Column("linked", "Linked", _linked, 1, 6, right=True, order=lambda s: s.workloads),
             Column("tools", "Tools", lambda s: _number(s.tools), 2, 6, right=True, order=lambda s: s.tools),
             Column("duplicates", "Dup", _duplicates, 3, 5, right=True, order=lambda s: len(s.duplicates)),
-            Column("identity", "Identity", lambda s: Cell(s.identity), 4, fill=3, minimum=36, middle=True),
+            Column("identity", "Identity", lambda s: Cell(s.identity), 4, fill=3, minimum=22, middle=True),
             Column("kind", "Kind", lambda s: Cell(s.kind, Tone.MUTED), 5, 9),
             Column(
                 "updated",
