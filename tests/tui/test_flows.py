@@ -436,3 +436,29 @@ async def test_what_a_dialog_wants_pressed_is_in_sight_on_a_few_lines(keys: list
             assert app.screen.region.contains_region(widget.region), widget
             frame = app.screen.query_one(".frame")
             assert frame.content_region.contains_region(widget.region), widget
+
+
+async def test_why_an_expected_tool_is_not_found() -> None:
+    service = FakeService.loaded()
+    async with running(service, size=(120, 36)) as (app, pilot):
+        await press(pilot, "5", "escape", "w")
+        assert said(app) == "Type a query first."
+        await press(pilot, "slash")
+        await type_text(pilot, "issue")
+        await press(pilot, "enter", "w")
+        await type_text(pilot, "fetch-a")
+        await press(pilot, "enter", "enter")
+        text = view(app).pane.text
+        assert "13 tools are ranked above it" in text
+        assert "and 11 more" in text
+        assert view(app).pane.has_focus
+        await press(pilot, "escape")
+        assert "found by" in view(app).pane.text
+        await press(pilot, "w")
+        await type_text(pilot, "fetch-b")
+        await press(pilot, "enter", "enter")
+        assert "The server is stopped, not running." in view(app).pane.text
+        service.errors["search_why"] = StoreError("the database is locked", remedy="close the other program")
+        await press(pilot, "escape", "w", "enter", "enter")
+        assert said(app) == "✗ the database is locked – close the other program"
+        assert {call[1:] for call in calls(service, "search_why")} >= {("fetch-a", "tool_1"), ("fetch-b", "tool_1")}

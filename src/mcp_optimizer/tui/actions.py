@@ -86,6 +86,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("scope", ("o", "f2"), "Scope", "Workloads, registry, both", "Look", FINDING, footer=4),
     Action("status", ("t", "f3"), "Status", "Running ones, or any", "Look", FINDING, footer=5),
     Action("group", ("u", "f4"), "Group", "One group, or any", "Look", FINDING, footer=6),
+    Action("why", ("w",), "Why not", "Why a tool is not found", "Look", FINDING, footer=3),
     Action("pane", ("p",), "Next list", "The next list", "Look", LOG, footer=3),
     Action("pane_back", ("P",), "Last list", "The list before", "Look", LOG),
     Action("ask", ("e",), "In Search", "Ask a query in Search", "Look", LOG, footer=4),

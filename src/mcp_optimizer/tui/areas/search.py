@@ -18,13 +18,16 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import Reading, TableArea
+from mcp_optimizer.tui.choices import searched_servers, tools_of
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.hit import hit_document
+from mcp_optimizer.tui.details.why import why_document
+from mcp_optimizer.tui.dialogs.choose import ChooseDialog
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.memory import ListState
-from mcp_optimizer.tui.messages import Go, Target
+from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.hits import hit_renderer
 from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
@@ -146,6 +149,9 @@ class SearchArea(TableArea[SearchHit]):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show what was found, or why nothing could be."""
+        if event.worker.group == "why":
+            self._why_answered(event.worker)
+            return
         if event.worker.group != "search" or event.worker.name != self.query_filters.text:
             return
         if event.state is WorkerState.SUCCESS:
@@ -178,7 +184,7 @@ class SearchArea(TableArea[SearchHit]):
         if self.hits is None:
             return [("Searching …", Tone.MUTED)]
         wider = "Only running workloads are searched: t widens that, o the scope." if self.query_filters.status else ""
-        return [("No tool was found.", Tone.PLAIN), (wider, Tone.MUTED)]
+        return [("No tool was found.", Tone.PLAIN), (wider, Tone.MUTED), ("w says why one is not.", Tone.MUTED)]
 
     def _tokens(self) -> Content:
         if not self.hits:
@@ -291,6 +297,48 @@ class SearchArea(TableArea[SearchHit]):
         if hit is not None:
             what = "server" if hit.scope is Scope.REGISTRY else "workload"
             self.post_message(Go(Target(Area.RELATIONSHIPS, f"{what}:{hit.server}", "")))
+
+    def do_why(self) -> None:
+        """Why a tool that was expected is not there: a person names its server, then the tool."""
+        service, query = self.context.service, self.query_filters
+        if service is None:
+            return
+        if not query.text:
+            self.post_message(Say("Type a query first.", Tone.MUTED))
+            return
+
+        def tool_named(server: str, tool: str | None) -> None:
+            if tool is not None:
+                asking = partial(service.search_why, query, server, tool)
+                self.run_worker(asking, name="why", group="why", exclusive=True, exit_on_error=False)
+
+        def server_named(server: str | None) -> None:
+            if server is not None:
+                read = partial(tools_of, service, query.scope, server)
+                self.app.push_screen(
+                    ChooseDialog(self.context, f"Which tool of {server} did you expect?", read),
+                    partial(tool_named, server),
+                )
+
+        read = partial(searched_servers, service, query.scope)
+        self.app.push_screen(
+            ChooseDialog(self.context, "Of which server is the tool you expected?", read), server_named
+        )
+
+    def _why_answered(self, worker: Worker) -> None:
+        if worker.state is WorkerState.ERROR:
+            self.post_message(Say(f"✗ {safe.error_line(worker.error)}", Tone.BAD))
+        elif worker.result is not None:
+            answer, query, keymap = worker.result, self.query_filters.text, self.context.keymap
+            self.pane.show("why", lambda width: why_document(answer, query, width, keymap))
+            self.pane.focus()
+
+    def close(self) -> bool:
+        """Leave the detail; an answer to why gives way to the hit under the cursor."""
+        left = super().close()
+        if left:
+            self._row_highlighted()
+        return left
 
 
 async def _answer(service: "DataService", query: SearchQuery) -> tuple[tuple[SearchHit, ...], int]:
