@@ -114,7 +114,8 @@ async def _row(figures: Figures, service: DataService, size: int) -> None:
     late = written[int(0.95 * len(written))]
     sys.stdout.write(
         f"{size:>8} {scanned:>9.1f} {searched:>8.1f} {searched / scanned:>7.2f} {filtered:>8.1f} {worded:>8.1f} "
-        f"{unloaded:>9.1f} {statistics.median(written):>8.1f} {late:>7.1f} {loading.seconds:>7.2f} {resident.bytes / 2**20:>6.0f}\n"
+        f"{unloaded:>9.1f} {statistics.median(written):>8.1f} {late:>7.1f} {loading.seconds:>7.2f} "
+        f"{resident.bytes / 2**20:>6.0f}\n"
     )
     if size == 100_000:
         figures.say("search against the scan, 100,000 tools", searched / scanned, "times", most=0.4)
