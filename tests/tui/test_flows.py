@@ -192,13 +192,73 @@ async def test_ingest_a_file_as_a_dry_run_and_see_the_report() -> None:
         await press(pilot, "i")
         assert isinstance(app.screen, IngestDialog)
         await type_text(pilot, "/tmp/a.json")
-        await press(pilot, "tab", "space", "shift+tab", "shift+tab", "down", "tab", "enter")
+        await press(pilot, "tab", "down", "tab", "space", "enter")
         assert calls(service, "ingest") == [(IngestPart.REGISTRY, ("/tmp/a.json",), True)]
         assert isinstance(app.screen, ReportDialog)
         await press(pilot, "enter")
         assert said(app).startswith("✓ would be registry: 2 added")
         await press(pilot, "I")
         assert isinstance(app.screen, ReportDialog)
+
+
+async def test_a_path_typed_beside_the_field_is_the_path_and_enter_starts_from_anywhere() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (_, pilot):
+        await press(pilot, "i", "tab", "/", "t", "m", "p", "tab", "tab", "enter")
+        assert calls(service, "ingest") == [(IngestPart.ALL, ("/tmp",), False)]
+
+
+async def test_the_report_after_a_failure_is_not_that_of_an_earlier_success() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await press(pilot, "i", "enter", "enter")
+        service.errors["ingest"] = StoreError("ToolHive did not answer")
+        await press(pilot, "i", "enter", "I")
+        assert app.area is Area.ACTIVITY
+        assert len(app.screen_stack) == 1
+
+
+async def test_another_query_begins_at_its_best_answer_and_the_cursor_at_its_end() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await press(pilot, "5")
+        await type_text(pilot, "issue")
+        await press(pilot, "enter", "G", "s")
+        assert view(app).table.rows.cursor > 0
+        await press(pilot, "5")
+        field = app.view.query_one(LineInput)
+        assert field.has_focus
+        assert field.cursor_position == len("issue")
+        await type_text(pilot, " two")
+        assert (view(app).table.rows.cursor, view(app).table.rows.sort) == (0, None)
+        await press(pilot, "enter", "G")
+        service.tell()
+        await settle(pilot)
+        assert view(app).table.rows.cursor > 0
+
+
+async def test_the_cursor_is_in_sight_when_the_filter_goes_and_unknown_fields_are_told() -> None:
+    service = FakeService.loaded()
+    service.views = [sample.workload(f"w{number:03}", f"x.example/w:{number}") for number in range(100)]
+    async with running(service) as (app, pilot):
+        await press(pilot, "3", "slash")
+        await type_text(pilot, "w090")
+        await press(pilot, "escape")
+        await pilot.pause()
+        table = view(app).table
+        assert table.rows.cursor == 90
+        assert table.scroll_offset.y <= 90 < table.scroll_offset.y + table.size.height
+        await press(pilot, "slash")
+        await type_text(pilot, "foo:bar")
+        assert "There is no field foo; there are: description, drift" in " ".join(text for text, _ in table.message)
+
+
+async def test_what_can_be_done_elsewhere_is_in_the_palette_and_leads_there() -> None:
+    async with running() as (app, pilot):
+        await press(pilot, "6", "colon")
+        await type_text(pilot, "link by hand (in workloads")
+        await press(pilot, "enter")
+        assert app.area is Area.WORKLOADS
 
 
 async def test_ingestion_shows_progress_leaves_the_screens_usable_and_stops_with_esc() -> None:

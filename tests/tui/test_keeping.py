@@ -52,7 +52,7 @@ async def test_the_list_that_is_shown_is_exported(downs: int, file: str, tmp_pat
         text = (tmp_path / file).read_text()
         assert "fetch-a" in text
         assert "notes" not in text
-        assert said(app).startswith(f"✓ Written to {file}: ")
+        assert said(app).startswith(f"✓ Written to {tmp_path / file}: ")
     if file.endswith(".json"):
         assert [row["name"] for row in json.loads(text)] == ["fetch-a", "fetch-b"]
 
@@ -173,7 +173,8 @@ def test_whatever_is_logged_is_kept_and_nothing_is_written(capfd: pytest.Capture
     logging.getLogger("mcp.shared").addHandler(logging.StreamHandler())
     keep_logs_off_the_screen(book.take)
     structlog.get_logger().warning("found", url="https://u:secret@host/x", note="\x1b[2J")
-    logging.getLogger("httpx2").info("GET %s", "/a")
+    logging.getLogger("httpx2").info("GET %s", "/every-request")
+    logging.getLogger("uvicorn").info("GET %s", "/a")
     logging.getLogger("mcp.shared").error("lost", exc_info=OSError("gone"))
     logging.getLogger("x").warning("%d", "no number")
     warnings.warn("old", DeprecationWarning, stacklevel=1) if False else logging.getLogger("py.warnings").warning("old")

@@ -144,7 +144,7 @@ class OptimizerApp(App[Leaving]):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Pass on what workers of the app have brought, by their group; nothing while the screens are closing."""
-        if not self.base.query(Footer):
+        if not (self.screen_stack and self.base.query(Footer)):
             return
         owners = {"service": self._service_opened, "feed": self._feed_answered, "ingest": self.ingesting.ended}
         owner = owners.get(event.worker.group)
@@ -269,6 +269,7 @@ class OptimizerApp(App[Leaving]):
         if not self.ingesting.running:
             self.say("")
         await self.show_area(Area(name))
+        self.view.enter()
 
     async def do_back(self) -> None:
         """Stop an ingestion; leave the detail; the way back; marks and filter; the message."""
@@ -300,7 +301,8 @@ class OptimizerApp(App[Leaving]):
 
     def do_theme(self) -> None:
         """The next theme."""
-        names = sorted(self.available_themes)
+        own = [theme.name for theme in THEMES]
+        names = [*own, *sorted(set(self.available_themes) - set(own))]
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.say(f"Theme: {self.theme}", Tone.MUTED)
 
@@ -378,8 +380,9 @@ class OptimizerApp(App[Leaving]):
 
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Show a line above the footer; an empty one takes it away."""
-        for notice in self.base.query(Notice):
-            notice.say(text, tone)
+        for base in self.screen_stack[:1]:  # none while the program is closing
+            for notice in base.query(Notice):
+                notice.say(text, tone)
 
     @on(Say)
     def _said(self, event: Say) -> None:
@@ -390,7 +393,7 @@ class OptimizerApp(App[Leaving]):
         self._refresh_frame()
 
     def _refresh_frame(self) -> None:
-        base = self.base
-        for footer in base.query(Footer):  # none while the screens are closing
-            base.query_one(Header).state = header_state(self.context, self.area)
-            footer.hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)
+        for base in self.screen_stack[:1]:  # none while the program is closing
+            for footer in base.query(Footer):
+                base.query_one(Header).state = header_state(self.context, self.area)
+                footer.hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)

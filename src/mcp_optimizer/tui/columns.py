@@ -54,6 +54,8 @@ class Renderer[R]:
     """What a row is about, where the same thing can move to a row with another key: the cursor goes along."""
     arranged: bool = False
     """Whether rows come in order, by whoever puts them: a table then only remembers by what to sort."""
+    one_of_all: Callable[[R], bool] = lambda _: True
+    """Whether a row is among those that "mark all" means: not one that stands for others."""
     fields: dict[str, Callable[[R], str]] = field(default_factory=dict)
     """What can be filtered for beside the columns."""
     text: Callable[[R], str] = lambda _: ""

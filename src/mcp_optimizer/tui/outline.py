@@ -59,7 +59,12 @@ class Relationships:
             _group("linkable", "Linkable", "autonomous; the catalog has the identity now", by_word["linkable"]),
             _group("autonomous", "Autonomous", "no registry server has the identity", by_word["autonomous"]),
             _servers("linked", "Registry servers with workloads", "", (s for s in servers if s.name in by_server)),
-            _servers("duplicates", "Duplicates", "one identity, several names", (s for s in servers if s.duplicates)),
+            _servers(
+                "duplicates",
+                "Duplicates",
+                "one identity, several names",
+                (s for s in servers if s.duplicates and not s.chosen),
+            ),
             _servers(
                 "unused", "Registry servers without workloads", "", (s for s in servers if s.name not in by_server)
             ),
@@ -182,6 +187,7 @@ def outline_renderer() -> Renderer[Line]:
         key=lambda line: line.key,
         subject=lambda line: line.workload.name if line.workload else "",
         arranged=True,
+        one_of_all=lambda line: line.workload is not None,
     )
 
 
@@ -195,7 +201,7 @@ def _label(line: Line) -> Cell:
 def _state(line: Line) -> Cell:
     if line.workload is not None:
         return relation_cell(relation_word(line.workload))
-    if line.server is not None and line.server.duplicates:
+    if line.server is not None and line.server.duplicates and not line.server.chosen:
         return Cell(f"! {1 + len(line.server.duplicates)} names", Tone.WARN)
     if line.server is not None and line.children:
         return Cell(f"{line.children} linked", Tone.MUTED)

@@ -75,7 +75,7 @@ class Rows[R]:
 
     def mark_all(self) -> None:
         """Mark every row that is shown; when all are marked already, take the marks away."""
-        shown = {self.renderer.key(row) for row in self.visible}
+        shown = {self.renderer.key(row) for row in self.visible if self.renderer.one_of_all(row)}
         self.marks = self.marks - shown if shown <= self.marks else self.marks | shown
 
     def _arrange(self) -> None:

@@ -170,7 +170,7 @@ class ActivityArea(AreaView):
         for name in _PANES:
             number = len(self.query_one(f"#{name}", Table).rows.all)
             style = "bold underline" if name == self.shown else STYLES[Tone.MUTED]
-            level = f" ({self.least} and up)" if name == self.shown == _LOG else ""
+            level = f" ≥{self.least}" if name == self.shown == _LOG else ""
             tab = Content.styled(f"{name.capitalize()} {count(number)}", style) + Content.styled(level, "not underline")
             tabs.append(tab.stylize(Style.from_meta({"pane": name})))
         self.query_one("#panes", Static).update(Content(" ") + Content("   ").join(tabs))
@@ -187,6 +187,7 @@ class ActivityArea(AreaView):
     def _filter_changed(self, event: LineInput.Changed) -> None:
         event.stop()
         self.table.filter_by(event.value)
+        self.table.say(self.trouble() or _nothing(self.shown, filtered=bool(event.value)))
 
     @on(LineInput.Left)
     def _filter_left(self) -> None:
@@ -371,7 +372,7 @@ class ActivityArea(AreaView):
 
 def _nothing(name: str, *, filtered: bool) -> list[tuple[str, Tone]]:
     if filtered:
-        return [("Nothing passes the filter.", Tone.PLAIN), ("esc in the filter (/) takes it away.", Tone.MUTED)]
+        return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]
     words: dict[str, str] = {
         Resource.RUNS: "No ingestion yet: press i.",
         Resource.PROBLEMS: "No open problems.",

@@ -79,7 +79,7 @@ class RelationshipsArea(RelatingArea[Line]):
     def empty(self) -> Message:
         """How to get some."""
         if self.filter:
-            return [("Nothing passes the filter.", Tone.PLAIN), ("esc in the filter (/) takes it away.", Tone.MUTED)]
+            return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]
         way = "The database is read-only." if self.context.read_only else "Press i to ingest registry and workloads."
         return [("No registry servers and no workloads yet.", Tone.STRONG), (way, Tone.PLAIN)]
 

@@ -63,6 +63,7 @@ class SearchArea(TableArea[SearchHit]):
         self.searched_tokens = 0
         """Tokens of all tools that scope and filters let through."""
         self.error: BaseException | None = None
+        self._found_for: SearchQuery | None = None
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -107,9 +108,14 @@ class SearchArea(TableArea[SearchHit]):
         """The query while there is none, then the results."""
         (self.table if self.hits else self.field).focus()
 
+    def enter(self) -> None:
+        """What is typed next is a query, always."""
+        self.do_filter()
+
     def do_filter(self) -> None:
         """Type another query."""
         self.field.focus()
+        self.field.action_end()
 
     # Searching
 
@@ -164,7 +170,12 @@ class SearchArea(TableArea[SearchHit]):
         self, hits: tuple[SearchHit, ...] | None, searched_tokens: int = 0, *, error: BaseException | None = None
     ) -> None:
         self.hits, self.searched_tokens, self.error = hits, searched_tokens, error
+        anew, self._found_for = self.query_filters != self._found_for, self.query_filters
+        if anew:  # another question: its best answer first
+            self.table.rows.sort_by(None)
         self.table.put(hits or ())
+        if anew:
+            self.table.do_top()
         self._say()
 
     def _say(self) -> None:
@@ -236,9 +247,9 @@ class SearchArea(TableArea[SearchHit]):
         return Content.assemble((f"{key} ", "bold $text-accent"), (f"{label} ", STYLES[Tone.MUTED]), safe.line(value))
 
     def remember(self) -> dict[str, ListState]:
-        """Scope and status; what was asked is not kept."""
+        """Scope and status; what was asked, and how its answer was sorted, is not kept."""
         query = self.query_filters
-        return {self.area: ListState.of(query.status or "", self.table.rows.sort, query.scope)}
+        return {self.area: ListState.of(query.status or "", None, query.scope)}
 
     def recall(self, lists: Mapping[str, ListState]) -> None:
         """The same, put back."""
@@ -246,7 +257,6 @@ class SearchArea(TableArea[SearchHit]):
         if state is not None:
             scope = Scope(state.chosen) if state.chosen in _SCOPES else Scope.WORKLOAD
             self.query_filters = self.query_filters.model_copy(update={"scope": scope, "status": state.filter or None})
-            self.table.sort_by(state.order)
             self._tell_filters()
 
     # Results

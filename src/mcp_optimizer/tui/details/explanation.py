@@ -107,6 +107,11 @@ def advices(explanation: Explanation) -> list[tuple[str, str]]:
     """What a person can do about it: the action that does it (empty: nothing here does), and in words."""
     linkable, nearest = explanation.linkable_to, nearest_miss(explanation)
     if explanation.verdict is Relation.REJECTED:
+        if any(step.outcome == "resolved" for step in explanation.steps):
+            return [
+                ("ingest", "it is resolved: the next ingestion of workloads takes it in"),
+                ("resolve", "or choose another entry"),
+            ]
         return [
             ("resolve", "choose the entry that counts; the choice is kept"),
             ("ingest", "or have the catalog name the identity once, and ingest registry and workloads again"),

@@ -9,6 +9,8 @@ from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.workload import changed_words
 from mcp_optimizer.tui.tone import Tone
 
+_FEW = 3
+"""Of workloads that stay as they are so many are named."""
 _MANY = 30
 """Of a list longer than this the rest is only counted."""
 
@@ -25,12 +27,16 @@ def relation_document(report: RelationReport, width: int) -> Lines:
         _rest(page, len(report.linked))
         page.paragraph("They take over its description, and its name as the context of their tools.", Tone.MUTED)
     if report.unlinked:
-        page.add((f"{_workloads(len(report.unlinked))} will become autonomous", Tone.WARN))
+        page.add((f"{_workloads(len(report.unlinked))} will be autonomous, by your decision", Tone.WARN))
         page.paragraph(", ".join(report.unlinked[:_MANY]), Tone.STRONG, indent=2)
         _rest(page, len(report.unlinked))
         page.paragraph("They stay so until they are linked, or re-matched by name.", Tone.MUTED)
     _items(page, "✗ rejected", report.rejected, Tone.BAD)
-    _items(page, "· unchanged", report.unchanged, Tone.MUTED)
+    if len(report.unchanged) > _FEW:
+        page.blank()
+        page.field("· unchanged", f"{_workloads(len(report.unchanged))} stay as they are", Tone.MUTED)
+    else:
+        _items(page, "· unchanged", report.unchanged, Tone.MUTED)
     if report.linked or report.unlinked:
         page.blank()
         page.field("embedding", _texts(report.reembedded_texts))

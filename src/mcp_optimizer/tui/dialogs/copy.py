@@ -68,7 +68,7 @@ class CopyDialog(Dialog[None]):
         if choice is not None:
             label, text = choice
             self.app.copy_to_clipboard(text)
-            self.say(f"Copied {label}: {shorten(one_line(text), 400)}", Tone.GOOD)
+            self.say(f"Copied {label}: {shorten(one_line(text), 150)}", Tone.GOOD)
             self.dismiss(None)
 
     def do_copy(self) -> None:

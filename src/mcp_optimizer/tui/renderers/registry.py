@@ -43,7 +43,10 @@ def _linked(server: RegistryServerView) -> Cell:
 
 
 def _duplicates(server: RegistryServerView) -> Cell:
-    return Cell(f"!{len(server.duplicates)}", Tone.WARN) if server.duplicates else Cell("")
+    if not server.duplicates:
+        return Cell("")
+    number = len(server.duplicates)
+    return Cell(f"✓{number}", Tone.MUTED) if server.chosen else Cell(f"!{number}", Tone.WARN)
 
 
 def _number(number: int) -> Cell:
@@ -53,5 +56,5 @@ def _number(number: int) -> Cell:
 def _flags(server: RegistryServerView) -> str:
     flags = ["linked" if server.workloads else "unused"]
     if server.duplicates:
-        flags.append("duplicate")
+        flags.append("resolved" if server.chosen else "duplicate")
     return " ".join(flags)

@@ -168,12 +168,12 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Changed(self))
 
     def do_sort(self) -> None:
-        """Sort by the next column: those that are shown, then those there is no room for."""
+        """Sort by the next column: those that are shown, those there is no room for, then as the rows came."""
         shown = [column.id for column, _ in self.widths]
         ids = [*shown, *(column.id for column in self.rows.renderer.columns if column.id not in shown)]
         sort = self.rows.sort
         place = ids.index(sort.column) + 1 if sort and sort.column in ids else 0
-        self.sort_by(Sort(ids[place % len(ids)]))
+        self.sort_by(Sort(ids[place]) if place < len(ids) else None)
 
     def do_sort_reverse(self) -> None:
         """Turn the order round."""
@@ -208,6 +208,7 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
     def _arranged(self) -> None:
         self._fit_height()
         self._moved()
+        self.call_after_refresh(self._keep_in_sight)  # only then it is known how far it can scroll
         self.post_message(self.Changed(self))
 
     def _fit_height(self) -> None:
