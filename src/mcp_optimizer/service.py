@@ -72,7 +72,7 @@ from mcp_optimizer.installing import Installing
 from mcp_optimizer.polling import OnPoll, Polling, poll_store
 from mcp_optimizer.reembedding import Reembedding
 from mcp_optimizer.relating import Relating
-from mcp_optimizer.search import Search, check_saved, search_servers, why_not
+from mcp_optimizer.search import CountedHits, Search, check_saved, search_servers, why_not
 from mcp_optimizer.serving import Presence, QueryLog
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
@@ -245,6 +245,10 @@ class DataService:
     async def search_saved(self, saved: Sequence[SavedQuery]) -> list[SavedResult]:
         """At which places the right answers of saved queries are found now."""
         return await check_saved(self._search, saved)
+
+    async def search_counted(self, query: SearchQuery) -> CountedHits:
+        """:meth:`search` and :meth:`search_tokens` of one state of the store, for less than the two."""
+        return await self._search.counted(query)
 
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""

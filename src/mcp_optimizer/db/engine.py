@@ -87,7 +87,8 @@ class Database:
         if held is not None:
             yield held
             return
-        async with self._transaction(self._readers) as connection:
+        async with self._connected(self._readers) as connection:
+            await connection.begin()  # ends with the connection's return: nothing of it is to be stored
             yield connection
 
     @asynccontextmanager
@@ -100,7 +101,7 @@ class Database:
         if held is not None:
             yield held
             return
-        async with self._transaction(self._writer) as connection, self.engine.held(connection):
+        async with self._connected(self._writer) as connection, connection.begin(), self.engine.held(connection):
             yield connection
 
     @asynccontextmanager
@@ -122,11 +123,11 @@ class Database:
         return held[1] if held is not None and held[0] is self else None
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine | None) -> AsyncGenerator[AsyncConnection]:
+    async def _connected(self, engine: AsyncEngine | None) -> AsyncGenerator[AsyncConnection]:
         if engine is None:
             raise StoreError("the database is not open")
         try:
-            async with engine.connect() as connection, connection.begin():
+            async with engine.connect() as connection:
                 yield connection
         except PoolTimeoutError as error:
             raise StoreBusyError(

@@ -15,11 +15,11 @@ from typing import Any, Final
 import aiosqlite
 import sqlite_vec
 from sqlalchemy import event
-from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from mcp_optimizer.db.sqlite_cursor import OneVisitDriver
 from mcp_optimizer.errors import StoreError
 
 SAFE_VERSION: Final = (3, 51, 3)
@@ -160,7 +160,7 @@ def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: 
 
     engine = create_async_engine(
         "sqlite+aiosqlite://",
-        module=AsyncAdapt_aiosqlite_dbapi(_driver_namespace(), sqlite_module()),
+        module=OneVisitDriver(_driver_namespace(), sqlite_module()),
         async_creator=opened_connection,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1 if writer else 4,

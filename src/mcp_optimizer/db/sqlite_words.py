@@ -14,6 +14,7 @@ from mcp_optimizer.domain.search_words import is_unspaced
 
 _FEW_SERVERS: Final = 64
 """So many servers are looked up by the index itself; more are told apart row by row, best rows first."""
+_WIDER: Final = 2
 _WEIGHTS: Final = "bm25(2.0, 8.0, 4.0, 1.0, 4.0, 4.0, 0.0)"
 """Of name, words of the name, description, parameters, server, segments, owner. Tuned by ``bench search_quality``."""
 
@@ -31,13 +32,25 @@ def _matching(
     bare: Any, side: Side, terms: Sequence[str], limit: int, servers: Collection[str] | None
 ) -> list[WordMatch]:
     owners = ""
-    where, parameters = of_servers(servers)
     if servers is not None and len(servers) <= _FEW_SERVERS:
         owners = f"owner : ({_SYNTAX.any_of([owner_token(item) for item in servers])}) AND "
-        where, parameters = "", {}
+        servers = None
     expression = _narrowed(bare, side, terms, owners)
     if expression is None:  # words that are everywhere tell nothing apart; meaning does
         return []
+    wide = limit if servers is None else _WIDER * limit  # mostly holds enough, without a filter that reads every row
+    found = _ranked(bare, side, expression, wide, None)
+    if servers is not None:
+        whole = len(found) < wide
+        found = [match for match in found if match.server_id in servers][:limit]
+        if len(found) < limit and not whole:
+            found = _ranked(bare, side, expression, limit, servers)
+    return sorted(found, key=lambda match: (-match.score, match.id))
+
+
+def _ranked(bare: Any, side: Side, expression: str, limit: int, servers: Collection[str] | None) -> list[WordMatch]:
+    """The ``limit`` best rows that match, in the order of the index."""
+    where, parameters = of_servers(servers)
     table = text_table(side)
     rows = bare.execute(
         f"SELECT rank, {', '.join(ToolWords._fields)} FROM {table} "
@@ -45,8 +58,7 @@ def _matching(
         {"expression": expression, "limit": limit, **parameters},
     )
     matches = ((-float(rank), ToolWords(*words)) for rank, *words in rows)
-    found = [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in matches]
-    return sorted(found, key=lambda match: (-match.score, match.id))
+    return [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in matches]
 
 
 def _narrowed(bare: Any, side: Side, terms: Sequence[str], owners: str) -> str | None:

@@ -61,11 +61,11 @@ class ToolOps:
         vectors = {row.id: to_vector(row.details_embedding) for row in rows}
         return {identifier: vector for identifier, vector in vectors.items() if vector is not None}
 
-    async def named(self, connection: AsyncConnection, name: str) -> list[tuple[str, str]]:
-        """Ids of the tools of this name, upper and lower case (ASCII) alike, each with its server's id."""
+    async def named(self, connection: AsyncConnection, names: Collection[str]) -> list[tuple[str, str]]:
+        """Ids of the tools with one of these names, upper and lower case (ASCII) alike, each with its server's id."""
+        statement = text(f"SELECT id, server_id FROM {self.table} WHERE LOWER(name) IN :names ORDER BY id")
         rows = await connection.execute(
-            text(f"SELECT id, server_id FROM {self.table} WHERE LOWER(name) = :name ORDER BY id"),
-            {"name": "".join(letter.lower() if letter.isascii() else letter for letter in name)},
+            statement.bindparams(bindparam("names", expanding=True)), {"names": sorted(map(_lower, names))}
         )
         return [(row.id, row.server_id) for row in rows]
 
@@ -133,6 +133,11 @@ class ToolOps:
             rows = await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]})
             found.update((row.id, tool_from(row)) for row in rows)
         return found
+
+
+def _lower(name: str) -> str:
+    """A name as SQL's ``LOWER`` has it on every engine."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 def _columns(item: EmbeddedTool, at: str) -> dict[str, object]:

@@ -7,7 +7,7 @@ on both sides: a run of them would otherwise be one word that nobody types whole
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcp_optimizer.domain.tool_text import name_words
 
@@ -67,20 +67,34 @@ def stem(word: str) -> str:
     return cut[:-1] if len(cut) > 3 and cut[-1] == cut[-2] else cut
 
 
+class _Look(NamedTuple):
+    """What a term looks like in a text."""
+
+    beginning: str
+    """It begins with this; a text without it needs no closer look."""
+    pattern: re.Pattern[str]
+
+    def found_in(self, text: str) -> bool:
+        """Whether ``text``, in lower case, has it."""
+        place = text.find(self.beginning)
+        return place >= 0 and self.pattern.search(text, place) is not None
+
+
 @functools.lru_cache(maxsize=2048)
-def _pattern(term: str) -> re.Pattern[str]:
-    """What a term looks like in a text: a pair of characters anywhere, a short word whole, another with any ending."""
+def _look(term: str) -> _Look:
+    """A pair of characters anywhere, a short word whole, another with any ending."""
     if is_unspaced(term):
-        return re.compile(re.escape(term))
+        return _Look(term, re.compile(re.escape(term)))
     begin = stem(term)
     ending = "" if len(begin) <= 3 and begin == term else r"[^\W_]{0,6}"
-    return re.compile(rf"(?<![^\W_]){re.escape(begin)}{ending}(?![^\W_])")
+    return _Look(begin, re.compile(rf"(?<![^\W_]){re.escape(begin)}{ending}(?![^\W_])"))
 
 
 def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Which of ``terms`` stand in which field, whatever their ending; fields without any are left out."""
     lowered = {name: text[:_MAX_FIELD].lower() for name, text in fields.items() if text}
-    found = {name: tuple(term for term in terms if _pattern(term).search(text)) for name, text in lowered.items()}
+    looks = [(term, _look(term)) for term in terms]
+    found = {name: tuple(term for term, look in looks if look.found_in(text)) for name, text in lowered.items()}
     return {name: words for name, words in found.items() if words}
 
 
@@ -90,7 +104,7 @@ def word_spans(text: str, terms: Iterable[str]) -> list[tuple[int, int]]:
     if len(lowered) != len(text):  # a few letters change their length in lower case; places would not agree
         return []
     spans: list[tuple[int, int]] = []
-    for begin, stop in sorted(match.span() for term in terms for match in _pattern(term).finditer(lowered)):
+    for begin, stop in sorted(match.span() for term in terms for match in _look(term).pattern.finditer(lowered)):
         if not spans or begin >= spans[-1][1]:
             spans.append((begin, stop))
     return spans

@@ -1,6 +1,7 @@
 """Vectors for texts, by FastEmbed, in small length-sorted batches (E1)."""
 
 import asyncio
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mcp_optimizer.config import OFFLINE_MODEL, Settings, cache_directory
 from mcp_optimizer.embeddings.offline_model import DIMENSION, OFFLINE_MODELS, prepare_offline_model
+from mcp_optimizer.embeddings.threads import ModelThreads
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class FastEmbedder:
         self._cache_directory = cache_directory
         self._pace = _Pace.of(model, threads)
         self._batch_size = batch_size
+        self._threads = ModelThreads(at_once=self._pace.at_once)
         self._loaded: TextEmbedding | None = None
         self._lock = threading.Lock()
 
@@ -103,13 +106,18 @@ class FastEmbedder:
         return await asyncio.to_thread(self._known_dimension)
 
     async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
-        """One unit vector a text, in the order given."""
+        """One unit vector a text, in the order given. A single text goes before many."""
+        if len(texts) == 1:
+            made = await self._threads.soon(lambda: self._embed_batch(list(texts)))
+            if on_progress is not None:
+                on_progress(1)
+            return made
         vectors: dict[int, Vector] = {}
         batches = _batches(texts, self._batch_size)
 
         async def embed_batches() -> None:
             for batch in batches:
-                made = await asyncio.to_thread(self._embed_batch, [texts[place] for place in batch])
+                made = await self._threads.aside(functools.partial(self._embed_batch, [texts[at] for at in batch]))
                 vectors.update(zip(batch, made, strict=True))
                 if on_progress is not None:
                     on_progress(len(vectors))

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import search_reads
@@ -20,17 +19,17 @@ from mcp_optimizer.domain.search_words import coverage, matched_words, query_ter
 from mcp_optimizer.domain.tool_text import name_words, parameter_words
 from mcp_optimizer.domain.views import OfferedTool, Scope, SearchHit, SearchQuery
 from mcp_optimizer.embeddings import Embedder, Vector
-from mcp_optimizer.errors import EmbeddingError, ModelMismatchError, TooManyError
+from mcp_optimizer.errors import ModelMismatchError, TooManyError
+from mcp_optimizer.search.query_vectors import QueryVectors
 from mcp_optimizer.search.reach import Reach, SearchedServer
 from mcp_optimizer.search.resident import Resident
-from mcp_optimizer.text import public_message, storable
+from mcp_optimizer.search.vectors import Vectors
+from mcp_optimizer.text import storable
 
 DEPTH: Final = 50
 """Each half looks at least this deep, so that a tool found by both can rise."""
-_MAX_EMBEDDED: Final = 2000
-"""Characters of a query that are embedded; more would be cut by the model anyway."""
-
-log = structlog.get_logger(__name__)
+_AT_ONCE: Final = 4096
+"""So many vectors are compared in less time than it takes to have another thread do it."""
 
 
 @dataclass
@@ -52,12 +51,20 @@ class Answers:
         return fused(self.near, self.matching, self.exact, semantic_ratio=self.semantic_ratio)
 
 
+class CountedHits(NamedTuple):
+    """The best tools, and the tokens of all tools among which they were looked for."""
+
+    hits: list[SearchHit]
+    baseline_tokens: int
+
+
 class Search:
     """Finds tools."""
 
     def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0) -> None:
         self._store = store
         self._embedder = embedder
+        self._queries = QueryVectors(embedder)
         self.resident = Resident(store.database, memory=memory)
         self.reach = Reach(store)
 
@@ -75,20 +82,30 @@ class Search:
             return []
         vector = await self.vector(wanted) if wanted else None
         async with self._store.database.reading() as connection:
-            answers = await self.answers(connection, query, wanted, vector, depth=max(DEPTH, 2 * query.limit))
-            ranked = answers.ranked()[: query.limit]
-            return await self.hits(connection, answers, ranked)
+            return await self._best(connection, query, wanted, vector)
+
+    async def counted(self, query: SearchQuery) -> CountedHits:
+        """What :meth:`run` finds, and what :meth:`baseline` counts, of one state of the store."""
+        wanted = storable(query.text).strip()
+        vector = await self.vector(wanted) if wanted else None
+        async with self._store.database.reading() as connection:
+            hits = await self._best(connection, query, wanted, vector)
+            return CountedHits(hits, await self._tokens(connection, query))
+
+    async def _best(
+        self, connection: AsyncConnection, query: SearchQuery, wanted: str, vector: Vector | None
+    ) -> list[SearchHit]:
+        answers = await self.answers(connection, query, wanted, vector, depth=max(DEPTH, 2 * query.limit))
+        return await self.hits(connection, answers, answers.ranked()[: query.limit])
 
     async def baseline(self, query: SearchQuery) -> int:
         """Tokens of every tool that the query's scope and filters let through."""
-        total = 0
         async with self._store.database.reading() as connection:
-            sequence = (await search_reads.version(connection)).sequence
-            for side in sides(query.scope):
-                allowed = await self.reach.servers(connection, side, sequence, query)
-                tokens = await self.reach.tokens(connection, side, sequence)
-                total += sum(tokens[server] for server in allowed if server in tokens)
-        return total
+            return await self._tokens(connection, query)
+
+    async def _tokens(self, connection: AsyncConnection, query: SearchQuery) -> int:
+        sequence = (await search_reads.version(connection)).sequence
+        return sum([await self.reach.tokens(connection, side, sequence, query) for side in sides(query.scope)])
 
     async def every(self, query: SearchQuery, *, most: int) -> list[OfferedTool]:
         """Every tool that the query's scope and filters let through, by server and name. Raises TooManyError."""
@@ -110,11 +127,7 @@ class Search:
 
     async def vector(self, text: str) -> Vector | None:
         """The query's vector; None when the model is not to be had: words still find what they find."""
-        try:
-            return (await self._embedder.embed([text[:_MAX_EMBEDDED]]))[0]
-        except EmbeddingError as error:
-            log.warning("searching by words only", error=public_message(str(error)))
-            return None
+        return await self._queries.of(text)
 
     async def answers(
         self, connection: AsyncConnection, query: SearchQuery, wanted: str, vector: Vector | None, *, depth: int
@@ -131,24 +144,21 @@ class Search:
         near: list[tuple[float, Near]] = []
         for side in sides(query.scope):
             allowed = await self.reach.servers(connection, side, sequence, query)
-            every = await self.reach.all_through(connection, side, sequence, allowed)
-            wanted_servers = None if every else allowed
+            every = await self.reach.everything(connection, side, sequence)
+            wanted_servers = None if len(every) == len(allowed) else allowed  # all through: no half looks at them
             held = await self.resident.current(connection, side, sequence, model) if vector is not None else None
             meant = None
             if held is not None and vector is not None:  # numpy works while the database looks for words
-                meant = asyncio.create_task(
-                    asyncio.to_thread(held.nearest, vector, limit=depth, servers=wanted_servers)
-                )
+                meant = asyncio.create_task(_nearest(held, vector, depth, wanted_servers))
             terms, matches = await self._words(connection, side, sequence, words, depth, wanted_servers)
             if vector is not None:
                 found = await meant if meant else None
-                found = await self._near(connection, side, vector, depth, wanted_servers, found)
+                found = await self._near(connection, side, sequence, vector, depth, wanted_servers, found)
                 near += [pair for pair in found if query.max_distance is None or pair[1].distance <= query.max_distance]
             answers.terms = answers.terms or terms
             answers.matching += [match for match, _ in matches]
             answers.servers |= {match.id: allowed[server] for match, server in matches if server in allowed}
-            named = await self._ops(side).named(connection, wanted)
-            named += await self._ops(side).named(connection, words) if words != wanted else []
+            named = await self._ops(side).named(connection, {wanted, words})
             exact = [(tool, allowed[server]) for tool, server in named if server in allowed][:depth]
             answers.exact += [tool for tool, _ in exact]
             answers.servers |= dict(exact)
@@ -162,6 +172,7 @@ class Search:
         self,
         connection: AsyncConnection,
         side: Side,
+        sequence: int,
         vector: Vector,
         depth: int,
         servers: Mapping[str, SearchedServer] | None,
@@ -173,7 +184,7 @@ class Search:
         """
         if near is None:
             near = await index_of(connection).nearest_tools(connection, side, vector, limit=depth, servers=servers)
-        blobs = await search_reads.server_vectors(connection, side, {item.server_id for item in near})
+        blobs = await self.reach.vectors(connection, side, sequence, {item.server_id for item in near})
         likeness = {key: 1 - float(np.frombuffer(blob, dtype="<f4") @ vector) for key, blob in blobs.items()}
         by_id = {item.id: item for item in near}
         distances = {item.id: item.distance for item in near}
@@ -219,6 +230,15 @@ class Search:
 
     def _ops(self, side: Side) -> ToolOps:
         return self._store.workload_tools if side is Side.WORKLOAD else self._store.registry_tools
+
+
+async def _nearest(
+    held: Vectors, vector: Vector, limit: int, servers: Mapping[str, SearchedServer] | None
+) -> list[Near]:
+    """The nearest of the vectors at hand; the event loop goes on where that takes long."""
+    if held.count <= _AT_ONCE:
+        return held.nearest(vector, limit=limit, servers=servers)
+    return await asyncio.to_thread(held.nearest, vector, limit=limit, servers=servers)
 
 
 def sides(scope: Scope) -> list[Side]:

@@ -5,7 +5,7 @@ Both are remembered until something changes; the words a little longer, as a cor
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +18,7 @@ from mcp_optimizer.domain.spelling import corrections, vocabulary
 from mcp_optimizer.domain.views import SearchQuery
 
 _FILTERS_KEPT: Final = 32
+_CORRECTIONS_KEPT: Final = 500
 _WORDS_KEPT: Final = 20.0
 """Seconds for which words are remembered, whatever changes."""
 
@@ -44,6 +45,8 @@ class _Words(NamedTuple):
     sequence: int
     made: float
     known: Mapping[str, int]
+    meant: dict[tuple[str, ...], dict[str, str]]
+    """Corrections that were looked for already."""
 
 
 class Reach:
@@ -53,7 +56,8 @@ class Reach:
         self._store = store
         self._servers: dict[Side, tuple[int, dict[str, SearchedServer]]] = {}
         self._allowed: dict[tuple[Side, SearchQuery], tuple[int, dict[str, SearchedServer]]] = {}
-        self._tokens: dict[Side, tuple[int, Mapping[str, int]]] = {}
+        self._tokens: dict[tuple[Side, SearchQuery], tuple[int, int]] = {}
+        self._vectors: dict[Side, tuple[int, dict[str, bytes | None]]] = {}
         self._words: dict[Side, _Words] = {}
 
     async def everything(self, connection: AsyncConnection, side: Side, sequence: int) -> dict[str, SearchedServer]:
@@ -74,7 +78,7 @@ class Reach:
         self, connection: AsyncConnection, side: Side, sequence: int, query: SearchQuery
     ) -> dict[str, SearchedServer]:
         """The servers that the filters let through, by id. What agents see is decided before any other filter."""
-        filters = SearchQuery(text="", group=query.group, status=query.status, kind=query.kind, exposure=query.exposure)
+        filters = _filters(query)
         held = self._allowed.get((side, filters))
         if held is None or held[0] != sequence:
             every = (await self.everything(connection, side, sequence)).values()
@@ -85,20 +89,32 @@ class Reach:
             self._allowed[side, filters] = held
         return held[1]
 
-    async def tokens(self, connection: AsyncConnection, side: Side, sequence: int) -> Mapping[str, int]:
-        """Tokens of all tools of each server, by the server's id; servers without tools are left out."""
-        held = self._tokens.get(side)
+    async def tokens(self, connection: AsyncConnection, side: Side, sequence: int, query: SearchQuery) -> int:
+        """Tokens of all tools of the servers that the filters let through."""
+        filters = _filters(query)
+        held = self._tokens.get((side, filters))
         if held is None or held[0] != sequence:
             ops = self._store.workload_tools if side is Side.WORKLOAD else self._store.registry_tools
-            held = (sequence, {key: tokens for key, (_, tokens) in (await ops.counts(connection)).items()})
-            self._tokens[side] = held
+            allowed = await self.servers(connection, side, sequence, query)
+            counts = await ops.counts(connection)
+            held = (sequence, sum(tokens for server, (_, tokens) in counts.items() if server in allowed))
+            if len(self._tokens) >= _FILTERS_KEPT:
+                self._tokens.clear()
+            self._tokens[side, filters] = held
         return held[1]
 
-    async def all_through(
-        self, connection: AsyncConnection, side: Side, sequence: int, allowed: Mapping[str, SearchedServer]
-    ) -> bool:
-        """Whether the filters let every server through: then no half needs to look at them."""
-        return len(allowed) == len(await self.everything(connection, side, sequence))
+    async def vectors(
+        self, connection: AsyncConnection, side: Side, sequence: int, servers: Collection[str]
+    ) -> dict[str, bytes]:
+        """The embeddings of these servers, by id, as little-endian 32-bit floats; those without one are left out."""
+        held = self._vectors.get(side)
+        if held is None or held[0] != sequence:
+            held = self._vectors[side] = (sequence, {})
+        known = held[1]
+        missing = [server for server in servers if server not in known]
+        if missing:
+            known |= dict.fromkeys(missing) | await search_reads.server_vectors(connection, side, missing)
+        return {server: vector for server in servers if (vector := known[server]) is not None}
 
     async def corrections(
         self, connection: AsyncConnection, side: Side, sequence: int, unknown: Sequence[str]
@@ -110,6 +126,16 @@ class Reach:
         if held is None or (held.sequence != sequence and time.monotonic() - held.made > _WORDS_KEPT):
             names = await search_reads.tool_names(connection, side)
             names += [server.name for server in (await self.everything(connection, side, sequence)).values()]
-            held = _Words(sequence, time.monotonic(), await asyncio.to_thread(vocabulary, names))
+            held = _Words(sequence, time.monotonic(), await asyncio.to_thread(vocabulary, names), {})
             self._words[side] = held
-        return await asyncio.to_thread(corrections, unknown, held.known, unfinished=unknown[-1])
+        words = tuple(unknown)
+        if words not in held.meant:
+            if len(held.meant) >= _CORRECTIONS_KEPT:
+                held.meant.clear()
+            held.meant[words] = await asyncio.to_thread(corrections, words, held.known, unfinished=words[-1])
+        return held.meant[words]
+
+
+def _filters(query: SearchQuery) -> SearchQuery:
+    """The query without what it looks for."""
+    return SearchQuery(text="", group=query.group, status=query.status, kind=query.kind, exposure=query.exposure)

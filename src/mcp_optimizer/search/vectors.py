@@ -1,5 +1,6 @@
 """Vectors as one matrix in memory: the nearest of a hundred thousand by one product. No I/O."""
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,7 @@ class Vectors:
     owners: NDArray[np.int32]
     """Number of each row's server in ``servers``, shape (``count``,); -1: gone."""
     servers: dict[str, int]
+    """Numbers by id, ascending."""
 
     @property
     def bytes(self) -> int:
@@ -56,7 +58,7 @@ class Vectors:
             likeness[~present] = -np.inf
         best = np.argpartition(likeness, -limit)[-limit:]
         places = best if rows is None else rows[best]
-        names = {number: server for server, number in self.servers.items()} if limit else {}
+        names = list(self.servers)  # in the order of their numbers
         found = [
             Near(self.ids[place], names[int(self.owners[place])], float(1 - likeness[at]))
             for at, place in zip(best, places, strict=True)
@@ -65,10 +67,8 @@ class Vectors:
 
     def _allowed(self, servers: Collection[str]) -> NDArray[np.bool_]:
         """Whether each server, by number, is let through; the last element stands for the rows that are gone."""
-        allowed = np.zeros(len(self.servers) + 1, dtype=bool)
-        numbers = [self.servers[server] for server in servers if server in self.servers]
-        allowed[numbers] = True
-        return allowed
+        allowed = (server in servers for server in self.servers)
+        return np.fromiter(itertools.chain(allowed, (False,)), dtype=bool, count=len(self.servers) + 1)
 
     def changed(self, sequence: int, servers: Collection[str], rows: Sequence[StoredVector]) -> "Vectors":
         """These vectors as of ``sequence``: ``rows`` are all that ``servers`` now have."""

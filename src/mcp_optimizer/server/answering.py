@@ -73,8 +73,7 @@ class Answering:
         metrics = TokenMetrics.of(baseline=0, returned=0)
         error: str | None = None
         try:
-            hits = await self.service.search(query)
-            baseline = await self.service.search_tokens(query)
+            hits, baseline = await self.service.search_counted(query)
             metrics = TokenMetrics.of(baseline=baseline, returned=sum(hit.tokens for hit in hits))
         except OptimizerError as refusal:
             error = refusal.message
