@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, Phase, seed
+from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from mcp_optimizer.config import Settings
+from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.copy_victims import kill_copies
+from tests.support.embedders import FakeEmbedder
 from tests.support.hostile_trials import try_out
 from tests.support.places import Place, PostgresPlace, PostgresServer, SqlitePlace
 from tests.support.relationship_machine import RelationshipMachine, laboratory
@@ -35,7 +39,7 @@ def tell(what: str, counts: Mapping[str, int]) -> None:
 
 
 def test_relations(database: Place, empty_database: Place) -> None:
-    long = settings(
+    long = hypothesis_settings(
         max_examples=SEQUENCES,
         stateful_step_count=8,
         deadline=None,
@@ -63,13 +67,10 @@ async def test_kills_of_upgrades(tmp_path: Path, shape: str) -> None:
     assert counts["old"] > UPGRADES // 10 < counts["new"]
 
 
-async def test_kills_of_copies(
-    open_service: OpenService, database: Place, postgres: PostgresServer, tmp_path: Path
-) -> None:
+async def test_kills_of_copies(settings: Settings, database: Place, postgres: PostgresServer, tmp_path: Path) -> None:
     """From one engine to the other, in both directions."""
-    service = await open_service()
-    await ingest(service, *world(1))
-    await service.close()
+    async with DataService(settings, embedder=FakeEmbedder()) as service:
+        await ingest(service, *world(1))
     target: Place = SqlitePlace(tmp_path / "to" / "target.db") if database.engine == "postgresql" else postgres.place()
     counts = await kill_copies(database, target, kills=COPIES, seed=SEED)
     tell(f"kills of copies from {database.engine}", counts)
