@@ -49,7 +49,7 @@ async def kill_upgrades(directory: Path, shape: str, *, kills: int, seed: int) -
             place.copy_of(SqlitePlace(old))
             said = await loose.kill_one_after(number, chance.uniform(0, LONGEST))
             done = "done" in said
-            backups = sorted(path for path in place.path.parent.glob("*.before-*") if ".partial-" not in path.name)
+            backups = sorted(path for path in place.path.parent.glob("*.before-*") if "partial" not in path.name)
             assert all(everything(path) == before for path in backups), "a copy that has its name is whole"
             with raw_connection(place.path) as connection:
                 tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
@@ -63,6 +63,7 @@ async def kill_upgrades(directory: Path, shape: str, *, kills: int, seed: int) -
             report = await upgrade(place.path)
             assert bool(report.done) != ("quarantine" in tables)
             await assert_whole(place.path)
+            assert not list(place.path.parent.glob("*partial*")), "what killed programs left is taken away"
             for path in place.path.parent.iterdir():
                 path.unlink()
     shutil.rmtree(directory)

@@ -166,10 +166,10 @@ class Victims:
 
 
 @asynccontextmanager
-async def victims(place: Place, module: str = "tests.support.victims") -> AsyncGenerator[Victims]:
-    """Victims on a database, that live as ``module`` says; none outlives this."""
+async def victims(place: Place, module: str = "tests.support.victims", *more: str) -> AsyncGenerator[Victims]:
+    """Victims on a database, that live as ``module`` says; it gets ``more`` arguments. None outlives this."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, place.url, start_new_session=True,
+        sys.executable, "-m", module, place.url, *more, start_new_session=True,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
