@@ -24,7 +24,7 @@ class ModelThreads:
         return await asyncio.get_running_loop().run_in_executor(self._soon, work)
 
     async def aside[T](self, work: Callable[[], T]) -> T:
-        """What ``work`` gives, done with what the other threads leave of the processors, where the system can do that."""
+        """What ``work`` gives, done with what other threads leave of the processors, where the system can do that."""
         return await asyncio.get_running_loop().run_in_executor(self._aside, work)
 
 
