@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from pytest_alembic import MigrationContext
 from pytest_alembic.tests import test_single_head_revision, test_up_down_consistency, test_upgrade
 
+from mcp_optimizer.cli.upgrading import describe_upgrade
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.upgrade import HEAD, migrations_directory, upgrade
@@ -111,6 +112,7 @@ async def test_from_every_revision_to_one_schema_with_all_that_is_stored(
     assert (report.shape, report.from_revision, report.to_revision) == ("earlier revision", revision, HEAD)
     assert foretold.done[0].replace("upgrade ", "upgraded ") == report.done[0]
     assert (report.backup is not None) == isinstance(database, SqlitePlace)
+    assert ("no copy was made" in describe_upgrade(report)) == (report.backup is None)
     assert {table: rows(database, query) for table, query in queries.items()} == before
     assert (await report_of(database)).done == ()
     fresh = new_place("fresh")
