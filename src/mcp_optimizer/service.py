@@ -248,7 +248,8 @@ class DataService:
 
     async def search_counted(self, query: SearchQuery) -> CountedHits:
         """:meth:`search` and :meth:`search_tokens` of one state of the store, for less than the two."""
-        return await self._search.counted(query)
+        async with self._in_time():
+            return await self._search.counted(query)
 
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""

@@ -471,6 +471,35 @@ async def test_a_thousand_of_each() -> None:
         assert len(names(app)) == 100
 
 
+def send(app: OptimizerApp, *keys: str) -> None:
+    """Keys in one bunch, as a slow line brings them."""
+    for key in keys:
+        name = "space" if key == " " else key
+        app.post_message(Key(name, key if len(key) == 1 else None))
+
+
+async def test_keys_that_come_in_a_bunch_go_where_they_are_meant() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        send(app, "5", *"read a file")
+        await settle(pilot)
+        assert app.view.query_one(LineInput).value == "read a file"
+        await press(pilot, "escape")
+        send(app, "3", "slash", *"dmi", "enter")
+        await settle(pilot)
+        assert view(app).table.rows.filter_text == "dmi"
+        send(app, "escape", "i", "enter")
+        await settle(pilot)
+        assert calls(service, "ingest") == [(IngestPart.ALL, (None,), False)]
+        await press(pilot, "enter")
+        send(app, "colon", *"wl notes", "enter")
+        await settle(pilot)
+        assert names(app) == ["notes"]
+        send(app, "d", "j", "j", "enter")  # the focus is on Cancel
+        await settle(pilot)
+        assert [call[-1] for call in calls(service, "delete_workloads")] == [True]
+
+
 async def test_keys_that_come_before_a_dialog_has_the_focus_reach_it() -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):

@@ -213,7 +213,7 @@ class OptimizerApp(App[Leaving]):
         """The area that is shown."""
         return self.base.query_one(f"#{self.area}", AreaView)
 
-    async def show_area(self, area: Area) -> None:
+    async def show_area(self, area: Area, *, by_key: bool = False) -> None:
         """Show an area; it is made when it is first shown, and kept as it was left."""
         switcher = self.base.query_one(ContentSwitcher)
         if not switcher.query(f"#{area}"):
@@ -224,7 +224,7 @@ class OptimizerApp(App[Leaving]):
         self.area = area
         switcher.current = area.value
         self.view.update()
-        self.view.take_focus()
+        (self.view.enter if by_key else self.view.take_focus)()
         self._need()
         self._refresh_frame()
 
@@ -237,6 +237,23 @@ class OptimizerApp(App[Leaving]):
     async def _go(self, event: Go) -> None:
         self.history.append(self.view.target())
         await self._go_to(event.target)
+
+    # Keys in a bunch, as a slow line brings them: the first opens something, the others are on their way already.
+
+    async def on_event(self, event: events.Event) -> None:
+        """Remember at which screen a key was aimed."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            event.aimed_at = self.screen  # ty: ignore[unresolved-attribute]
+        await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that nobody took although a dialog or a field is there now: it goes there, and is no command."""
+        typed = isinstance(self.focused, Input) and event.is_printable
+        aimed_at = getattr(event, "aimed_at", None)
+        if aimed_at is None or not (typed or aimed_at is not self.screen):
+            return
+        event.prevent_default().stop()
+        (self.focused or self.screen)._forward_event(events.Key(event.key, event.character))
 
     # Actions
 
@@ -268,8 +285,7 @@ class OptimizerApp(App[Leaving]):
         self.history.clear()
         if not self.ingesting.running:
             self.say("")
-        await self.show_area(Area(name))
-        self.view.enter()
+        await self.show_area(Area(name), by_key=True)
 
     async def do_back(self) -> None:
         """Stop an ingestion; leave the detail; the way back; marks and filter; the message."""

@@ -107,7 +107,7 @@ class ActivityArea(AreaView):
 
     def take_focus(self) -> None:
         """The list."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def update(self) -> None:
         """Show the lists of the feed, or why there are none."""
@@ -163,7 +163,7 @@ class ActivityArea(AreaView):
         self._show_entry()
         self._count()
         if had_focus:
-            self.table.focus()
+            self.screen.set_focus(self.table)
 
     def _tell_panes(self) -> None:
         tabs = []
@@ -191,7 +191,7 @@ class ActivityArea(AreaView):
 
     @on(LineInput.Left)
     def _filter_left(self) -> None:
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     @on(Table.Changed)
     def _count(self) -> None:
@@ -280,7 +280,7 @@ class ActivityArea(AreaView):
 
     def do_filter(self) -> None:
         """Type a filter."""
-        self.field.focus()
+        self.field.enter()
 
     def do_sort(self) -> None:
         """Sort by the next column."""
@@ -306,7 +306,7 @@ class ActivityArea(AreaView):
         """The detail alone, or beside the list again."""
         alone = not self.has_class("-detail-alone")
         self.set_class(alone, "-detail-alone")
-        (self.pane if alone else self.table).focus()
+        self.screen.set_focus(self.pane if alone else self.table)
 
     def offers(self) -> list[Offer]:
         """The list that is shown, and the entry under the cursor."""
@@ -358,7 +358,7 @@ class ActivityArea(AreaView):
         if self.has_class("-detail-alone"):
             self.do_detail()
         elif self.pane.has_focus:
-            self.table.focus()
+            self.screen.set_focus(self.table)
         else:
             return False
         return True

@@ -125,7 +125,7 @@ class ListArea[R](TableArea[R]):
 
     @on(LineInput.Left)
     def _filter_left(self) -> None:
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     @on(Table.Changed)
     def _count_rows(self) -> None:
@@ -136,7 +136,7 @@ class ListArea[R](TableArea[R]):
 
     def do_filter(self) -> None:
         """Type a filter."""
-        self.filter_line.field.focus()
+        self.filter_line.field.enter()
 
     def clear(self) -> bool:
         """Take away the marks, else the filter; False when there is neither."""

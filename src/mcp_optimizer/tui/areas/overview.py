@@ -48,7 +48,7 @@ class OverviewArea(AreaView):
 
     def take_focus(self) -> None:
         """The numbers, or the welcome when there are none."""
-        (self.pane if self._bare else self.table).focus()
+        self.screen.set_focus(self.pane if self._bare else self.table)
 
     def update(self) -> None:
         """Show numbers and news, or a welcome when nothing is stored."""

@@ -229,7 +229,7 @@ class RelationshipsArea(RelatingArea[Line]):
 
     def do_explain(self) -> None:
         """Into the explanation, to read it."""
-        self.pane.focus()
+        self.screen.set_focus(self.pane)
 
     @property
     def subject(self) -> Value | None:

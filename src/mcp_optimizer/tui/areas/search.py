@@ -106,7 +106,7 @@ class SearchArea(TableArea[SearchHit]):
 
     def take_focus(self) -> None:
         """The query while there is none, then the results."""
-        (self.table if self.hits else self.field).focus()
+        self.screen.set_focus(self.table if self.hits else self.field)
 
     def enter(self) -> None:
         """What is typed next is a query, always."""
@@ -114,8 +114,7 @@ class SearchArea(TableArea[SearchHit]):
 
     def do_filter(self) -> None:
         """Type another query."""
-        self.field.focus()
-        self.field.action_end()
+        self.field.enter()
 
     # Searching
 
@@ -132,7 +131,7 @@ class SearchArea(TableArea[SearchHit]):
 
     @on(LineInput.Left, "#query-text")
     def _query_left(self) -> None:
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def _start(self) -> None:
         text = self.field.value.strip()
@@ -292,7 +291,7 @@ class SearchArea(TableArea[SearchHit]):
         self.hits = None
         self._tell_filters()
         self._start()
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def do_jump(self) -> None:
         """To the server of the tool."""
@@ -341,7 +340,7 @@ class SearchArea(TableArea[SearchHit]):
         elif worker.result is not None:
             answer, query, keymap = worker.result, self.query_filters.text, self.context.keymap
             self.pane.show("why", lambda width: why_document(answer, query, width, keymap))
-            self.pane.focus()
+            self.screen.set_focus(self.pane)
 
     def close(self) -> bool:
         """Leave the detail; an answer to why gives way to the hit under the cursor."""

@@ -95,7 +95,7 @@ class TableArea[R](AreaView):
 
     def take_focus(self) -> None:
         """The list."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     # Events
 
@@ -173,7 +173,7 @@ class TableArea[R](AreaView):
         """The detail alone, or beside the list again."""
         alone = not self.has_class("-detail-alone")
         self.set_class(alone, "-detail-alone")
-        (self.pane if alone else self.table).focus()
+        self.screen.set_focus(self.pane if alone else self.table)
 
     def do_json(self) -> None:
         """The whole row, as far as it is known."""
@@ -215,7 +215,7 @@ class TableArea[R](AreaView):
         if self.has_class("-detail-alone"):
             self.do_detail()
         elif self.pane.has_focus:
-            self.table.focus()
+            self.screen.set_focus(self.table)
         else:
             return False
         return True

@@ -49,6 +49,11 @@ class LineInput(Input):
         self.hints = hints
         self.cursor_blink = not still
 
+    def enter(self) -> None:
+        """Take the focus at once, behind what is there: the next key may be in the queue already."""
+        self.screen.set_focus(self)
+        self.action_end()
+
     def action_leave(self, given_up: bool) -> None:
         """Tell the owner that the person is done here."""
         self.post_message(self.Left(self, given_up=given_up))
