@@ -1,22 +1,14 @@
 """What tests of the command line share: the program in this process, and the sample ingested."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from alembic.config import Config
-from pytest_alembic import Config as Checks
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.engine import make_url
 
 from mcp_optimizer.cli.program import PARTLY, run_program
-from mcp_optimizer.db import sqlite_driver
-from mcp_optimizer.db.upgrade import HEAD, migrations_directory
 from mcp_optimizer.demo.sample import sample_snapshot
 from tests.conftest import Template
-from tests.support.embedders import FAKE_MODEL
-from tests.support.places import Place, SqlitePlace
+from tests.support.places import Place
 
 
 @pytest.fixture
@@ -50,31 +42,3 @@ def filled(call: Any, database: Place, snapshot: str, template: Template) -> Any
 
     database.copy_of(template("sample", ingest))
     return call
-
-
-@pytest.fixture
-def alembic_config() -> Checks:
-    """The program's revisions, for pytest-alembic. None can be undone: who wants to go back names the backup."""
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()))
-    config.attributes["model"] = FAKE_MODEL
-    return Checks(alembic_config=config, minimum_downgrade_revision=HEAD)
-
-
-@pytest.fixture
-def alembic_engine(database: Place) -> Iterator[Connection]:
-    """A connection to the test's database, for pytest-alembic. Whoever wants to look from outside commits first."""
-    database.prepare()
-    if isinstance(database, SqlitePlace):
-        path = database.path
-        path.parent.mkdir()
-        engine = create_engine(
-            "sqlite://", module=sqlite_driver.sqlite_module(), creator=lambda: sqlite_driver.connect(path)
-        )
-    else:
-        engine = create_engine(make_url(database.url).set(drivername="postgresql+psycopg"))
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()

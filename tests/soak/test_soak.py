@@ -12,17 +12,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
+from pytest_alembic import MigrationContext
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.service import DataService
-from tests.conftest import OpenService
+from tests.conftest import NewPlace, OpenService
 from tests.support.copy_victims import kill_copies
+from tests.support.earlier_revisions import first_revision
 from tests.support.embedders import FakeEmbedder
 from tests.support.hostile_trials import try_out
 from tests.support.places import Place, PostgresPlace, PostgresServer, SqlitePlace
 from tests.support.relationship_machine import RelationshipMachine, laboratory
 from tests.support.services import ingest
-from tests.support.upgrade_victims import kill_upgrades
+from tests.support.upgrade_victims import kill_revisions, kill_upgrades
 from tests.support.victims import kill_many, world
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
@@ -64,6 +66,13 @@ async def test_kills(open_service: OpenService, database: Place) -> None:
 async def test_kills_of_upgrades(tmp_path: Path, shape: str) -> None:
     counts = await kill_upgrades(tmp_path / "killed", shape, kills=UPGRADES, seed=SEED)
     tell(f"kills of upgrades from the {shape} shape", counts)
+    assert counts["old"] > UPGRADES // 10 < counts["new"]
+
+
+async def test_kills_of_revisions(database: Place, new_place: NewPlace, alembic_runner: MigrationContext) -> None:
+    old = first_revision(database, alembic_runner)
+    counts = await kill_revisions(old, new_place("killed"), kills=UPGRADES, seed=SEED)
+    tell(f"kills of upgrades from the first revision on {database.engine}", counts)
     assert counts["old"] > UPGRADES // 10 < counts["new"]
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import sys
-import time
 from typing import Final
 
 import alembic.command  # noqa: F401 (before the victims are let loose, so that they are killed in their work)
@@ -15,7 +14,7 @@ from tests.support.database import dump, schema, tables
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place, PostgresPlace, SqlitePlace
 from tests.support.services import assert_sound
-from tests.support.victims import let_loose, say, victims
+from tests.support.victims import let_loose, say, victims, wait_for_nobody
 
 LONGEST: Final = 0.9
 """Seconds in which a copy is over, so that some are killed after it."""
@@ -52,7 +51,7 @@ async def kill_copies(source: Place, target: Place, *, kills: int, seed: int) ->
             _make_room(target)
             seconds = LONGEST if number == AFTER_COMMIT else chance.uniform(0, LONGEST)
             said = await loose.kill_one_after(number, seconds)
-            _wait_for_nobody(target)
+            wait_for_nobody(target)
             stored, complete = {"committed", "done"} & set(said), bool(tables(target))
             assert complete or not stored
             if number == AFTER_COMMIT and stored:
@@ -78,20 +77,6 @@ def _make_room(target: Place) -> None:
         for path in target.path.parent.glob(f"{target.path.name}*"):
             path.unlink()
     target.prepare()
-
-
-def _wait_for_nobody(target: Place) -> None:
-    """A server notices that a program is gone a little later, and may commit until then."""
-    if not isinstance(target, PostgresPlace):
-        return
-    with target.connection() as connection:
-        query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = ? AND pid <> pg_backend_pid()"
-        for _ in range(500):
-            ((others,),) = connection.execute(query, (target.name,)).fetchall()
-            if not others:
-                return
-            time.sleep(0.01)
-    raise AssertionError("the server still serves a program that was killed")
 
 
 if __name__ == "__main__":
