@@ -1,5 +1,6 @@
 """Catalogs and workloads of any size, made up from words, the same for the same numbers."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ def tool(rng: random.Random, number: int) -> ToolDefinition:
     }
     schema = {"type": "object", "properties": properties, "required": [place]}
     return ToolDefinition.trusted(name=name, details={"name": name, "description": description, "inputSchema": schema})
+
+
+def phrases() -> list[tuple[str, str, str, str]]:
+    """Every way to put a verb, a noun, a place and an end together: 63,360 things to ask for."""
+    return list(itertools.product(_VERBS, _NOUNS, _PLACES, _ENDS))
 
 
 def tools(seed: int, count: int) -> tuple[ToolDefinition, ...]:

@@ -93,6 +93,10 @@ async def _row(figures: Figures, service: DataService, size: int) -> None:
         async with service.store.database.reading() as connection:
             return await sqlite_search.nearest_tools(connection, Side.REGISTRY, vector, limit=50, servers=None)
 
+    async def found(query: str, kind: Kind | None = None) -> object:
+        search._queries._kept.clear()  # every query is a new one, which has to be embedded
+        return await service.search(asked(query, kind))
+
     async def words(query: str) -> object:
         async with service.store.database.reading() as connection:
             sequence = (await search_reads.version(connection)).sequence
@@ -106,9 +110,9 @@ async def _row(figures: Figures, service: DataService, size: int) -> None:
     with measured() as loading:
         await resident.load(Side.REGISTRY)
     scanned = await _median(scan)
-    searched = await _median(lambda query: service.search(asked(query)))
+    searched = await _median(found)
     scanned = min(scanned, await _median(scan))
-    filtered = await _median(lambda query: service.search(asked(query, Kind.REMOTE)))
+    filtered = await _median(lambda query: found(query, Kind.REMOTE))
     worded = await _median(words)
     written = await _while_writing(service, asked)
     late = written[int(0.95 * len(written))]

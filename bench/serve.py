@@ -1,20 +1,18 @@
 """The MCP server under load: 50 clients, find_tool 200 times a second, at rest and beside an ingestion.
 
-The server is a process of its own. The load is JSON-RPC over HTTP, written out, so that this process costs little.
+The server and the load are processes of their own, on the same processors.
 """
 
 import asyncio
 import json
 import os
-import random
+import re
 import signal
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,100 +20,22 @@ import httpx2
 
 from bench.data import catalog, listing
 from bench.report import Figures
+from bench.serve_load import CLIENTS, RATE, Load, from_another_process
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import ObservedWorkload
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.service import DataService
 
-CLIENTS: Final = 50
-RATE: Final = 200.0
-"""Calls a second, of all clients together."""
 SECONDS: Final = 60.0
 REST_SECONDS: Final = 15.0
+MOST_SECONDS: Final = 10.0
 SERVERS: Final = 1000
 TOOLS: Final = 10
 """Tools of each server that is ingested beside the load."""
 _STORED: Final = 100
-_QUERIES: Final = tuple(
-    f"{verb} {noun} {end}"
-    for verb in ("create", "list", "delete", "find", "update")
-    for noun in ("an issue", "a calendar event", "invoices", "a pod", "the weather report", "a webhook")
-    for end in ("in a project", "of the team", "that changed yesterday", "by its identifier")
-)
-_HEADERS: Final = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-
-
-@dataclass
-class Load:
-    """What became of the calls."""
-
-    milliseconds: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def percentile(self, share: float) -> float:
-        """Milliseconds within which that share of the calls was answered."""
-        ordered = sorted(self.milliseconds)
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else float("inf")
-
-
-async def load(url: str, seconds: float, *, clients: int = CLIENTS, rate: float = RATE) -> Load:
-    """Call find_tool from ``clients`` sessions, ``rate`` times a second together; late calls are made all the same."""
-    made = Load()
-    limits = httpx2.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as http:
-        start = time.perf_counter()
-        await asyncio.gather(*(_client(http, url, number, clients, rate, seconds, made) for number in range(clients)))
-        made.seconds = time.perf_counter() - start
-    return made
-
-
-async def _client(
-    http: httpx2.AsyncClient, url: str, number: int, clients: int, rate: float, seconds: float, made: Load
-) -> None:
-    rng = random.Random(number)
-    try:
-        session = await _begin(http, url)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is an error of the run)
-        made.errors.append(f"begin: {error!r}")
-        return
-    pause = clients / rate
-    begun = time.perf_counter()
-    for call in range(int(seconds / pause)):
-        due = begun + (call + number / clients) * pause
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        start = time.perf_counter()
-        try:
-            answer = await _call(http, url, session, call + 1, rng.choice(_QUERIES))
-            if not answer["result"]["structuredContent"]["tools"]:
-                made.errors.append("nothing found")
-        except Exception as error:  # noqa: BLE001
-            made.errors.append(repr(error))
-        made.milliseconds.append(1000 * (time.perf_counter() - start))
-
-
-async def _begin(http: httpx2.AsyncClient, url: str) -> dict[str, str]:
-    """The headers of a new session."""
-    info = {"name": "load", "version": "1"}
-    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info}
-    body = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
-    answer = await http.post(url, json=body, headers=_HEADERS)
-    answer.raise_for_status()
-    headers = {**_HEADERS, "mcp-session-id": answer.headers["mcp-session-id"], "mcp-protocol-version": "2025-06-18"}
-    ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    (await http.post(url, json=ready, headers=headers)).raise_for_status()
-    return headers
-
-
-async def _call(http: httpx2.AsyncClient, url: str, headers: dict[str, str], number: int, query: str) -> dict[str, Any]:
-    params = {"name": "find_tool", "arguments": {"tool_description": query, "tool_keywords": query}}
-    body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
-    answer = await http.post(url, json=body, headers=headers)
-    answer.raise_for_status()
-    text = answer.text
-    if answer.headers["content-type"].startswith("text/event-stream"):
-        text = next(line[5:] for line in text.splitlines() if line.startswith("data:") and '"id"' in line)
-    return json.loads(text)
+_STARTS: Final = 8.0
+"""Seconds after which the server begins to ingest: the clients have their sessions then."""
+_INGESTED: Final = re.compile(r'^mcp_optimizer_ingestion_seconds\{part="workloads"\} ([0-9.]+)', re.MULTILINE)
 
 
 def snapshot(path: Path, workloads: tuple[ObservedWorkload, ...]) -> None:
@@ -185,42 +105,66 @@ def memory_of(pid: int) -> float:
     return 0.0
 
 
+def cpu_of(pid: int) -> float:
+    """Processor seconds that a process has had, its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(figures: Figures, seconds: float = SECONDS) -> None:
     """At rest, then beside an ingestion of 1,000 servers."""
     figures.head(f"find_tool, {CLIENTS} clients, {RATE:g} calls a second, {SERVERS} servers ingested beside it")
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
-        made = catalog(_STORED, TOOLS)
         few, many = directory / "few.json", directory / "many.json"
-        listed = tuple(item for item in listing(made, _STORED, TOOLS).workloads)
-        snapshot(few, listed)
-        whole = catalog(SERVERS, TOOLS)
-        snapshot(many, tuple(listing(whole, SERVERS, TOOLS).workloads))
-        settings = Settings(db_url=f"sqlite:///{directory / 'serve.db'}")
-        async with DataService(settings) as service:
+        snapshot(few, tuple(listing(catalog(_STORED, TOOLS), _STORED, TOOLS).workloads))
+        snapshot(many, tuple(listing(catalog(SERVERS, TOOLS), SERVERS, TOOLS).workloads))
+        async with DataService(Settings(db_url=f"sqlite:///{directory / 'serve.db'}")) as service:
             await service.ingest(IngestPart.WORKLOADS, [str(few)])
-        async with serving(directory, many, delay=REST_SECONDS + 10) as (url, pid):
-            await load(url, 3.0)  # the model is loaded, connections are made
-            rest = await load(url, REST_SECONDS)
-            _say(figures, "at rest", rest)
-            beside = await load(url, seconds)
-            _say(figures, "beside the ingestion", beside)
-            figures.say(
-                "p99 beside the ingestion against p99 at rest", beside.percentile(0.99) / rest.percentile(0.99), "times"
-            )
+        async with serving(directory, few, delay=0) as (url, pid):
+            await _ingested(url)
+            await _loaded(figures, "as many as are answered, at rest", url, pid, "most", MOST_SECONDS)
+            rest = await _loaded(figures, "offered, at rest", url, pid, "offered", REST_SECONDS)
+        async with serving(directory, many, delay=_STARTS) as (url, pid):
+            beside = await _loaded(figures, "offered, beside the ingestion", url, pid, "offered", seconds)
+            took = await _ingested(url)
+            figures.say(f"the ingestion of {SERVERS} servers beside it", took, "s")
             figures.say("memory of the server", memory_of(pid), "MB", most=1024)
-        async with DataService(settings) as service:
-            stored = len(await service.workloads())
-        figures.say("workloads stored by the ingestion beside it", stored, "", least=SERVERS)
+            await _loaded(figures, f"offered, {SERVERS} servers stored", url, pid, "offered", REST_SECONDS)
+        figures.say(
+            "p99 beside the ingestion against p99 at rest", beside.percentile(0.99) / rest.percentile(0.99), "x"
+        )
+        async with DataService(Settings(db_url=f"sqlite:///{directory / 'serve.db'}")) as service:
+            figures.say("workloads stored by the ingestion", len(await service.workloads()), "", least=SERVERS)
 
 
-def _say(figures: Figures, when: str, made: Load) -> None:
-    figures.say(f"{when}: calls a second", len(made.milliseconds) / made.seconds, "/s", least=0.95 * RATE)
-    figures.say(f"{when}: median", statistics.median(made.milliseconds), "ms")
-    figures.say(f"{when}: p99", made.percentile(0.99), "ms")
-    figures.say(f"{when}: errors", len(made.errors), "", most=0)
+async def _ingested(url: str, within: float = 300.0) -> float:
+    """Seconds that the server's first ingestion took, once it has ended."""
+    until = time.monotonic() + within
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+        while time.monotonic() < until:
+            found = _INGESTED.search((await http.get(url.removesuffix("/mcp") + "/metrics")).text)
+            if found:
+                return float(found[1])
+            await asyncio.sleep(0.5)
+    raise RuntimeError("the ingestion did not end")
+
+
+async def _loaded(figures: Figures, when: str, url: str, pid: int, kind: str, seconds: float) -> Load:
+    """Put a load on the server, and say what became of it and what it cost whom."""
+    cpu = cpu_of(pid)
+    made = await from_another_process(url, kind, seconds)
+    spent = cpu_of(pid) - cpu
+    calls = len(made.milliseconds)
+    figures.say(f"{when}: calls a second", made.rate, "/s", least=0.95 * RATE if kind == "offered" else None)
+    for share in (0.5, 0.95, 0.99):
+        figures.say(f"{when}: p{100 * share:.0f}", made.percentile(share), "ms")
+    figures.say(f"{when}: errors in {calls} calls", len(made.errors), "", most=0)
+    figures.say(f"{when}: processors the server took", spent / made.seconds, "")
+    figures.say(f"{when}: processors the clients took", made.cpu_seconds / made.seconds, "")
     for error in sorted(set(made.errors))[:3]:
         sys.stdout.write(f"  {error}\n")
+    return made
 
 
 def run(figures: Figures) -> None:

@@ -243,7 +243,7 @@ class OptimizerApp(App[Leaving]):
     async def on_event(self, event: events.Event) -> None:
         """Remember at which screen a key was aimed."""
         if isinstance(event, events.Key) and not event.is_forwarded:
-            event.aimed_at = self.screen  # ty: ignore[unresolved-attribute]
+            event.aimed_at = self.screen  # ty: ignore[missing-attribute]
         await super().on_event(event)
 
     def on_key(self, event: events.Key) -> None:
