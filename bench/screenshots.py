@@ -1,19 +1,23 @@
 """Pictures of every area, made from the demonstration's data: ``task screenshots`` writes them to ``screenshots/``.
 
-The clock stands still and the data is the sample's, so that the same program makes the same pictures.
+Clocks are set and the data is the sample's, so that the same program makes the same pictures, byte by byte: a test
+holds them to what the program shows.
 """
 
 import asyncio
 import itertools
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from contextlib import chdir
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from textual import events
 from textual.pilot import Pilot
 
 from mcp_optimizer.config import Settings
@@ -26,14 +30,25 @@ from mcp_optimizer.tui.app import OptimizerApp
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "screenshots"
 SIZE: Final = (120, 36)
 _NOW: Final = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+_AGES: Final = {"catalog-of-yesterday": timedelta(days=1), "catalog": timedelta(minutes=4)}
+"""The sample's two ingestions, and how long ago they were."""
 
 type Steps = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+class Pasted(str):
+    """Text that is pasted, where a person would type it."""
+
+    __slots__ = ()
 
 
 def _press(*keys: str) -> Steps:
     async def steps(pilot: Pilot[Any]) -> None:
         for key in keys:
-            await pilot.press(key)
+            if isinstance(key, Pasted):
+                pilot.app.post_message(events.Paste(key))
+            else:
+                await pilot.press(key)
             await settle(pilot)
 
     return steps
@@ -41,13 +56,13 @@ def _press(*keys: str) -> Steps:
 
 AREAS: Final[dict[str, Steps]] = {
     "overview": _press("1"),
-    "registry": _press("2", *["j"] * 8),
-    "workloads": _press("3", *["j"] * 20),
-    "relationships": _press("3", "/", *"ledgerly-beta", "enter", "e"),
-    "search": _press("5", *"find out how warm it will be", "enter"),
-    "activity": _press("6"),
+    "registry": _press("2", "G", *["k"] * 6),
+    "workloads": _press("3", "G", *["k"] * 5),
+    "relationships": _press("3", "/", Pasted("ledgerly-beta"), "enter", "e"),
+    "search": _press("5", Pasted("find out how warm it will be"), "enter"),
+    "activity": _press("6", "p", "p"),
 }
-"""What is pressed before each picture."""
+"""What is pressed before each picture, one after the other."""
 
 
 async def settle(pilot: Pilot[Any]) -> None:
@@ -59,44 +74,51 @@ async def settle(pilot: Pilot[Any]) -> None:
         quiet = 0 if busy else quiet + 1
 
 
-def still_surroundings() -> Surroundings:
+def _surroundings(ago: timedelta) -> Surroundings:
     """A clock that stands still, and counted ids."""
+    start = int(ago.total_seconds()) << 64 | 1
     numbers = itertools.count(1)
     return Surroundings(
-        now=lambda: _NOW, new_id=lambda: str(UUID(int=next(numbers) << 64 | 1, version=4)), monotonic=lambda: 0.0
+        now=lambda: _NOW - ago,
+        new_id=lambda: str(UUID(int=start + (next(numbers) << 96), version=4)),
+        monotonic=lambda: 0.0,
     )
 
 
-async def fill(settings: Settings, surroundings: Surroundings, directory: Path) -> None:
+async def _fill(settings: Settings) -> None:
     """Ingest the sample as it was, then as it is."""
-    async with DataService(settings, surroundings=surroundings) as service:
-        for before in (True, False):
-            path = directory / "sample-catalog"
-            path.write_text(json.dumps(sample_snapshot(before=before)))
-            await service.ingest(IngestPart.ALL, [str(path)])
+    for name, ago in _AGES.items():
+        document = json.dumps(sample_snapshot(before=name != "catalog"))
+        Path(name).write_text(document, encoding="utf-8")
+        async with DataService(settings, surroundings=_surroundings(ago)) as service:
+            await service.ingest(IngestPart.ALL, [name])
 
 
 async def pictures() -> dict[str, str]:
-    """An SVG by name for each area."""
+    """An SVG by name for each area. The files are named relative to a temporary directory, so as no path shows."""
     made: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        directory = Path(temporary)
-        settings = Settings(db_url=f"sqlite:///{directory / 'demo.db'}", toolhive_end_port_scan=0)
-        surroundings = still_surroundings()
-        await fill(settings, surroundings, directory)
-        for name, steps in AREAS.items():
-            app = OptimizerApp(
-                lambda: DataService(settings, surroundings=surroundings),
-                now=lambda: _NOW,
-                stopwatch=lambda: 0.0,
-                still=True,
-            )
-            async with app.run_test(size=SIZE) as pilot:
-                await settle(pilot)
+    settings = Settings(db_url="sqlite:///demo.db", toolhive_end_port_scan=0)
+    with tempfile.TemporaryDirectory() as temporary, chdir(temporary):
+        await _fill(settings)
+        app = OptimizerApp(
+            lambda: DataService(settings, surroundings=_surroundings(timedelta())),
+            theme="mcp-optimizer-dark",
+            now=lambda: _NOW,
+            stopwatch=lambda: 0.0,
+            still=True,
+        )
+        async with app.run_test(size=SIZE) as pilot:
+            await settle(pilot)
+            for name, steps in AREAS.items():
                 await steps(pilot)
                 await settle(pilot)
-                made[name] = app.export_screenshot(title="mcp-optimizer", simplify=True)
-    return {name: svg.replace(temporary, "/tmp") for name, svg in made.items()}
+                made[name] = _named(name, app.export_screenshot(title="mcp-optimizer", simplify=True))
+    return made
+
+
+def _named(name: str, svg: str) -> str:
+    """The picture with its own name in its classes, in place of a number that hangs on the paths of this machine."""
+    return re.sub(r"terminal-\d+", f"terminal-{name}", svg)
 
 
 def main() -> None:

@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from pytest_alembic import Config as Checks
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
 
 from mcp_optimizer.config import OFFLINE_MODEL, Settings
+from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.db.upgrade import HEAD, migrations_directory
 from mcp_optimizer.embeddings import Embedder, FastEmbedder
 from mcp_optimizer.service import DataService
-from tests.support.embedders import FakeEmbedder
+from tests.support.embedders import FAKE_MODEL, FakeEmbedder
 from tests.support.places import Place, PostgresPlace, PostgresServer, SqlitePlace, postgres_server
 from tests.support.services import assert_sound
 from tests.support.surroundings import Clock, counted_ids, deterministic
@@ -231,3 +237,31 @@ async def open_service(
 async def service(open_service: OpenService) -> DataService:
     """An open service on an empty database; when the test ends, its store must be sound."""
     return await open_service()
+
+
+@pytest.fixture
+def alembic_config() -> Checks:
+    """The program's revisions, for pytest-alembic. None can be undone: who wants to go back names the backup."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()))
+    config.attributes["model"] = FAKE_MODEL
+    return Checks(alembic_config=config, minimum_downgrade_revision=HEAD)
+
+
+@pytest.fixture
+def alembic_engine(database: Place) -> Iterator[Connection]:
+    """A connection to the test's database, for pytest-alembic. Whoever wants to look from outside commits first."""
+    database.prepare()
+    if isinstance(database, SqlitePlace):
+        path = database.path
+        path.parent.mkdir()
+        engine = create_engine(
+            "sqlite://", module=sqlite_driver.sqlite_module(), creator=lambda: sqlite_driver.connect(path)
+        )
+    else:
+        engine = create_engine(make_url(database.url).set(drivername="postgresql+psycopg"))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()

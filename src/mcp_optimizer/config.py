@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     ] = None
     """Longer results of tools are cut to so many tokens. Unset: they are not."""
 
+    search_timeout: Annotated[float, Field(gt=0)] = 15.0
+    """How long a search may take; the first one also loads the embedding model."""
+
     theme: str = "mcp-optimizer-dark"
     """Theme of the terminal UI."""
     keys: Annotated[dict[str, str | list[str]], Field(default_factory=dict)]

@@ -25,6 +25,10 @@ class TooManyError(OptimizerError):
     """More was asked for than is given at once."""
 
 
+class TooSlowError(OptimizerError):
+    """A search took longer than it may, and was ended."""
+
+
 class CallError(OptimizerError):
     """A tool of an MCP server could not be called, or its server refused the call."""
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -64,7 +65,7 @@ from mcp_optimizer.domain.views import (
 )
 from mcp_optimizer.embedding_memory import EmbeddingMemory
 from mcp_optimizer.embeddings import Embedder, open_embedder
-from mcp_optimizer.errors import NotFoundError, ReadOnlyError
+from mcp_optimizer.errors import NotFoundError, ReadOnlyError, TooSlowError
 from mcp_optimizer.exporting import export_snapshot
 from mcp_optimizer.ingestion import Ingestion
 from mcp_optimizer.installing import Installing
@@ -227,16 +228,19 @@ class DataService:
         return explain(subject, catalogue.index).model_copy(update={"history": tuple(history)})
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:
-        """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query."""
-        return await self._search.run(query)
+        """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query. Raises TooSlowError."""
+        async with self._in_time():
+            return await self._search.run(query)
 
     async def search_why(self, query: SearchQuery, server: str, tool: str) -> WhyNot:
         """Why a search finds a server's tool where it does, or not at all (Q3)."""
-        return await why_not(self.store, self._search, query, server, tool)
+        async with self._in_time():
+            return await why_not(self.store, self._search, query, server, tool)
 
     async def search_servers(self, text: str, limit: int = 10) -> list[ServerHit]:
         """Which registry servers are best for a task: by what they say of themselves, and by their tools."""
-        return await search_servers(self.store, self._search, text, limit)
+        async with self._in_time():
+            return await search_servers(self.store, self._search, text, limit)
 
     async def search_saved(self, saved: Sequence[SavedQuery]) -> list[SavedResult]:
         """At which places the right answers of saved queries are found now."""
@@ -244,11 +248,25 @@ class DataService:
 
     async def search_counted(self, query: SearchQuery) -> CountedHits:
         """:meth:`search` and :meth:`search_tokens` of one state of the store, for less than the two."""
-        return await self._search.counted(query)
+        async with self._in_time():
+            return await self._search.counted(query)
 
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
-        return await self._search.baseline(query)
+        async with self._in_time():
+            return await self._search.baseline(query)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncGenerator[None]:
+        """Ends a search that takes too long, its query too."""
+        seconds = self.settings.search_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise TooSlowError(
+                f"the search took longer than {seconds:g} s and was ended", remedy="set search_timeout to more seconds"
+            ) from None
 
     async def offered_tools(self, query: SearchQuery, *, most: int) -> list[OfferedTool]:
         """Every tool that the query's scope and filters let through, by server and name. Raises TooManyError."""

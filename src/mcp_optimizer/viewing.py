@@ -87,6 +87,7 @@ class Catalogue:
             tools=self._registry_tools.get(row.id, (0, 0))[0],
             workloads=self._links[row.id],
             duplicates=self._other_claimants(row.identity.key, row.name),
+            chosen=self._chosen(row.identity.key),
             id=row.id,
             group=row.group,
             title=row.title,
@@ -97,6 +98,10 @@ class Catalogue:
     def _other_claimants(self, key: IdentityKey, name: str) -> tuple[str, ...]:
         duplicate = self.index.duplicates.get(key)
         return tuple(other for other in duplicate.names if other != name) if duplicate else ()
+
+    def _chosen(self, key: IdentityKey) -> str | None:
+        duplicate = self.index.duplicates.get(key)
+        return duplicate.chosen if duplicate and duplicate.resolved else None
 
     def workloads(self) -> list[WorkloadView]:
         """Every workload by name, with the rejected ones that have no row."""

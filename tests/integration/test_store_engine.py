@@ -17,7 +17,7 @@ from mcp_optimizer import watching
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.domain.views import SearchQuery
-from mcp_optimizer.errors import StoreBusyError, StoreError
+from mcp_optimizer.errors import StoreBusyError, StoreError, TooSlowError
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, workload
@@ -216,6 +216,29 @@ async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypa
             await running
         assert time.monotonic() - started < 2
     assert [hit.tool for hit in await service.search(SearchQuery(text="ping"))] == ["ping"]
+
+
+async def test_a_search_that_takes_too_long_is_ended_and_says_so(
+    service: DataService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp_optimizer.search import hybrid
+
+    await ingest(service, listing=listing(workload("one", "example.org/one", ["ping"])))
+
+    async def endless(connection: object, *_: object, **__: object) -> list[str]:
+        await connection.execute(ENDLESS)  # ty: ignore[unresolved-attribute]
+        return []
+
+    query = SearchQuery(text="ping")
+    await service.search(query)
+    with monkeypatch.context() as patch:
+        patch.setattr(hybrid, "index_of", lambda _: SimpleNamespace(matching_tools=endless))
+        patch.setattr(service, "settings", service.settings.model_copy(update={"search_timeout": 0.2}))
+        started = time.monotonic()
+        with pytest.raises(TooSlowError, match=r"longer than 0\.2 s"):
+            await service.search(query)
+        assert time.monotonic() - started < 2
+    assert [hit.tool for hit in await service.search(query)] == ["ping"]
 
 
 async def test_a_full_disk_loses_nothing(

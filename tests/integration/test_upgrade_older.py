@@ -18,6 +18,7 @@ from tests.support import older_databases as older
 from tests.support.builders import catalog, entry
 from tests.support.database import raw_connection, rows, schema, value
 from tests.support.embedders import FakeEmbedder
+from tests.support.places import PostgresServer
 from tests.support.services import assert_sound, ingest, registry_by_name, workloads_by_name
 
 ORIGINAL = Path(__file__).parents[3] / "shared" / "data" / "original-split-d2977d4c8c53.db"
@@ -143,9 +144,24 @@ async def test_columns_may_be_missing(settings: Settings, database_path: Path, s
             await assert_sound(service)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+ALL_SHAPES = [
+    *SHAPES,
+    pytest.param("original", marks=pytest.mark.skipif(not ORIGINAL.exists(), reason=f"needs {ORIGINAL.name}")),
+]
+
+
+def made(path: Path, shape: str) -> None:
+    """An older database: one of the tests' own, or the one that the older program made."""
+    if shape == "original":
+        path.parent.mkdir()
+        path.write_bytes(ORIGINAL.read_bytes())
+    else:
+        older.make(path, shape, older.rows_of(shape))
+
+
+@pytest.mark.parametrize("shape", ALL_SHAPES)
 async def test_the_schema_is_that_of_a_fresh_database(settings: Settings, database_path: Path, shape: str) -> None:
-    older.make(database_path, shape, older.rows_of(shape))
+    made(database_path, shape)
     await upgraded(settings)
     assert older.leftovers(database_path) == []
     converted = schema(database_path)
@@ -155,6 +171,33 @@ async def test_the_schema_is_that_of_a_fresh_database(settings: Settings, databa
     assert converted == schema(fresh)
     for path in (database_path, fresh):
         assert value(path, "SELECT version_num FROM alembic_version") == HEAD
+
+
+@pytest.mark.parametrize("shape", ALL_SHAPES)
+async def test_it_goes_on_to_postgresql(
+    settings: Settings, database_path: Path, postgres: PostgresServer, shape: str
+) -> None:
+    """The older program never had a server: its data come there by way of an upgraded file."""
+    made(database_path, shape)
+    report = await upgraded(settings)
+    target, fresh = postgres.place(), postgres.place()
+    for place in (target, fresh):
+        place.prepare()
+    await DataService(settings, embedder=FakeEmbedder()).copy_to(target.url)
+    there, new = (settings.model_copy(update={"db_url": place.url}) for place in (target, fresh))
+    async with (
+        DataService(settings, embedder=FakeEmbedder()) as one,
+        DataService(there, embedder=FakeEmbedder()) as other,
+        DataService(new, embedder=FakeEmbedder()),
+    ):
+        await assert_sound(other)
+        assert await registry_by_name(other) == await registry_by_name(one)
+        assert await workloads_by_name(other) == await workloads_by_name(one)
+        assert await other.quarantined() == await one.quarantined()
+        assert len(await other.quarantined()) == len(report.quarantined)
+    assert schema(target) == schema(fresh)
+    for place in (target, fresh):
+        place.drop()
 
 
 @pytest.mark.parametrize("shape", SHAPES)

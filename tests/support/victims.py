@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from mcp_optimizer.service import DataService
 from tests.support.builders import catalog, entry, listing, workload
 from tests.support.database import dump
 from tests.support.embedders import FakeEmbedder
-from tests.support.places import Place, place_at
+from tests.support.places import Place, PostgresPlace, place_at
 from tests.support.services import assert_sound, ingest
 
 SERVERS = 7
@@ -166,10 +167,10 @@ class Victims:
 
 
 @asynccontextmanager
-async def victims(place: Place, module: str = "tests.support.victims") -> AsyncGenerator[Victims]:
-    """Victims on a database, that live as ``module`` says; none outlives this."""
+async def victims(place: Place, module: str = "tests.support.victims", *more: str) -> AsyncGenerator[Victims]:
+    """Victims on a database, that live as ``module`` says; it gets ``more`` arguments. None outlives this."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, place.url, start_new_session=True,
+        sys.executable, "-m", module, place.url, *more, start_new_session=True,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
@@ -205,6 +206,20 @@ async def kill_many(service: DataService, place: Place, *, kills: int, longest: 
             else:
                 assert now == done[-1], "what was acknowledged is lost"
     return {**midway, "kills": kills, "acknowledged": acknowledged}
+
+
+def wait_for_nobody(place: Place) -> None:
+    """A server notices that a program is gone a little later, and may commit until then."""
+    if not isinstance(place, PostgresPlace):
+        return
+    with place.connection() as connection:
+        query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = ? AND pid <> pg_backend_pid()"
+        for _ in range(500):
+            ((others,),) = connection.execute(query, (place.name,)).fetchall()
+            if not others:
+                return
+            time.sleep(0.01)
+    raise AssertionError("the server still serves a program that was killed")
 
 
 def let_loose(life: Callable[[Place, int], Coroutine[Any, Any, None]]) -> None:

@@ -35,6 +35,8 @@ from mcp_optimizer.domain.views import (
     SearchHit,
     SearchQuery,
     ToolDifference,
+    WhyNot,
+    WhyNotReason,
     WorkloadDetail,
     WorkloadView,
 )
@@ -196,6 +198,19 @@ class FakeService(FakeRelating):
     async def search(self, query: SearchQuery) -> list[SearchHit]:
         await self._answer("search", query)
         return [hit for hit in self.hits if query.text != "nothing"]
+
+    async def search_why(self, query: SearchQuery, server: str, tool: str) -> WhyNot:
+        await self._answer("search_why", query, server, tool)
+        view = next(view for view in self.views if view.name == server)
+        reason, detail = WhyNotReason.OUTRANKED, "13 tools are ranked above it, and only 8 are shown"
+        if query.status not in {None, view.status}:
+            reason, detail = WhyNotReason.STATUS, f"the server is {view.status}, not {query.status}"
+        above = ("github-prod/create_issue", "notes/find_page") if reason is WhyNotReason.OUTRANKED else ()
+        place = 14 if above else None
+        hit = self.hits[0] if above else None
+        return WhyNot(
+            server=server, tool=tool, scope=query.scope, reason=reason, detail=detail, place=place, above=above, hit=hit
+        )
 
     async def search_tokens(self, query: SearchQuery) -> int:
         await self._answer("search_tokens", query)

@@ -16,9 +16,10 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def make_app(service: Any = None, **options: Any) -> OptimizerApp:
-    """The app on a service (the sample in memory, unless another is given)."""
+    """The app on a service (the sample in memory, unless another is given), whatever the terminal of the tests."""
     service = service if service is not None else FakeService.loaded()
-    return OptimizerApp(lambda: service, now=lambda: NOW, stopwatch=lambda: 0.0, still=True, **options)
+    shown = {"theme": "mcp-optimizer-dark", **options}
+    return OptimizerApp(lambda: service, now=lambda: NOW, stopwatch=lambda: 0.0, still=True, **shown)
 
 
 async def settle(pilot: Pilot, *, but: tuple[str, ...] = ()) -> None:

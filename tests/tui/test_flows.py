@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+from textual.events import Key
 from textual.widgets import Button, Static
 
 from mcp_optimizer.domain.reports import IngestPart
@@ -190,13 +192,73 @@ async def test_ingest_a_file_as_a_dry_run_and_see_the_report() -> None:
         await press(pilot, "i")
         assert isinstance(app.screen, IngestDialog)
         await type_text(pilot, "/tmp/a.json")
-        await press(pilot, "tab", "space", "shift+tab", "shift+tab", "down", "tab", "enter")
+        await press(pilot, "tab", "down", "tab", "space", "enter")
         assert calls(service, "ingest") == [(IngestPart.REGISTRY, ("/tmp/a.json",), True)]
         assert isinstance(app.screen, ReportDialog)
         await press(pilot, "enter")
         assert said(app).startswith("✓ would be registry: 2 added")
         await press(pilot, "I")
         assert isinstance(app.screen, ReportDialog)
+
+
+async def test_a_path_typed_beside_the_field_is_the_path_and_enter_starts_from_anywhere() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (_, pilot):
+        await press(pilot, "i", "tab", "/", "t", "m", "p", "tab", "tab", "enter")
+        assert calls(service, "ingest") == [(IngestPart.ALL, ("/tmp",), False)]
+
+
+async def test_the_report_after_a_failure_is_not_that_of_an_earlier_success() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await press(pilot, "i", "enter", "enter")
+        service.errors["ingest"] = StoreError("ToolHive did not answer")
+        await press(pilot, "i", "enter", "I")
+        assert app.area is Area.ACTIVITY
+        assert len(app.screen_stack) == 1
+
+
+async def test_another_query_begins_at_its_best_answer_and_the_cursor_at_its_end() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await press(pilot, "5")
+        await type_text(pilot, "issue")
+        await press(pilot, "enter", "G", "s")
+        assert view(app).table.rows.cursor > 0
+        await press(pilot, "5")
+        field = app.view.query_one(LineInput)
+        assert field.has_focus
+        assert field.cursor_position == len("issue")
+        await type_text(pilot, " two")
+        assert (view(app).table.rows.cursor, view(app).table.rows.sort) == (0, None)
+        await press(pilot, "enter", "G")
+        service.tell()
+        await settle(pilot)
+        assert view(app).table.rows.cursor > 0
+
+
+async def test_the_cursor_is_in_sight_when_the_filter_goes_and_unknown_fields_are_told() -> None:
+    service = FakeService.loaded()
+    service.views = [sample.workload(f"w{number:03}", f"x.example/w:{number}") for number in range(100)]
+    async with running(service) as (app, pilot):
+        await press(pilot, "3", "slash")
+        await type_text(pilot, "w090")
+        await press(pilot, "escape")
+        await pilot.pause()
+        table = view(app).table
+        assert table.rows.cursor == 90
+        assert table.scroll_offset.y <= 90 < table.scroll_offset.y + table.size.height
+        await press(pilot, "slash")
+        await type_text(pilot, "foo:bar")
+        assert "There is no field foo; there are: description, drift" in " ".join(text for text, _ in table.message)
+
+
+async def test_what_can_be_done_elsewhere_is_in_the_palette_and_leads_there() -> None:
+    async with running() as (app, pilot):
+        await press(pilot, "6", "colon")
+        await type_text(pilot, "link by hand (in workloads")
+        await press(pilot, "enter")
+        assert app.area is Area.WORKLOADS
 
 
 async def test_ingestion_shows_progress_leaves_the_screens_usable_and_stops_with_esc() -> None:
@@ -407,3 +469,85 @@ async def test_a_thousand_of_each() -> None:
         await press(pilot, "slash")
         await type_text(pilot, "w05")
         assert len(names(app)) == 100
+
+
+def send(app: OptimizerApp, *keys: str) -> None:
+    """Keys in one bunch, as a slow line brings them."""
+    for key in keys:
+        name = "space" if key == " " else key
+        app.post_message(Key(name, key if len(key) == 1 else None))
+
+
+async def test_keys_that_come_in_a_bunch_go_where_they_are_meant() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        send(app, "5", *"read a file")
+        await settle(pilot)
+        assert app.view.query_one(LineInput).value == "read a file"
+        await press(pilot, "escape")
+        send(app, "3", "slash", *"dmi", "enter")
+        await settle(pilot)
+        assert view(app).table.rows.filter_text == "dmi"
+        send(app, "escape", "i", "enter")
+        await settle(pilot)
+        assert calls(service, "ingest") == [(IngestPart.ALL, (None,), False)]
+        await press(pilot, "enter")
+        send(app, "colon", *"wl notes", "enter")
+        await settle(pilot)
+        assert names(app) == ["notes"]
+        send(app, "d", "j", "j", "enter")  # the focus is on Cancel
+        await settle(pilot)
+        assert [call[-1] for call in calls(service, "delete_workloads")] == [True]
+
+
+async def test_keys_that_come_before_a_dialog_has_the_focus_reach_it() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await app.action_press("i")
+        app.post_message(Key("enter", None))
+        await settle(pilot)
+        assert calls(service, "ingest") == [(IngestPart.ALL, (None,), False)]
+        await press(pilot, "enter", "3")
+        await app.action_press("colon")
+        for key in "wl notes":
+            app.post_message(Key("space" if key == " " else key, key))
+        app.post_message(Key("enter", None))
+        await settle(pilot)
+        assert names(app) == ["notes"]
+
+
+@pytest.mark.parametrize("keys", [["3", "d"], ["i"], ["3", "x"], ["3", "L"], ["colon"], ["3", "y"], ["3", "J"], ["I"]])
+async def test_what_a_dialog_wants_pressed_is_in_sight_on_a_few_lines(keys: list[str]) -> None:
+    async with running(size=(50, 14)) as (app, pilot):
+        await press(pilot, *keys)
+        for widget in (*app.screen.query(Button), *app.screen.query(".hints")):
+            assert widget.region.height > 0
+            assert app.screen.region.contains_region(widget.region), widget
+            frame = app.screen.query_one(".frame")
+            assert frame.content_region.contains_region(widget.region), widget
+
+
+async def test_why_an_expected_tool_is_not_found() -> None:
+    service = FakeService.loaded()
+    async with running(service, size=(120, 36)) as (app, pilot):
+        await press(pilot, "5", "escape", "w")
+        assert said(app) == "Type a query first."
+        await press(pilot, "slash")
+        await type_text(pilot, "issue")
+        await press(pilot, "enter", "w")
+        await type_text(pilot, "fetch-a")
+        await press(pilot, "enter", "enter")
+        text = view(app).pane.text
+        assert "13 tools are ranked above it" in text
+        assert "and 11 more" in text
+        assert view(app).pane.has_focus
+        await press(pilot, "escape")
+        assert "found by" in view(app).pane.text
+        await press(pilot, "w")
+        await type_text(pilot, "fetch-b")
+        await press(pilot, "enter", "enter")
+        assert "The server is stopped, not running." in view(app).pane.text
+        service.errors["search_why"] = StoreError("the database is locked", remedy="close the other program")
+        await press(pilot, "escape", "w", "enter", "enter")
+        assert said(app) == "✗ the database is locked – close the other program"
+        assert {call[1:] for call in calls(service, "search_why")} >= {("fetch-a", "tool_1"), ("fetch-b", "tool_1")}

@@ -1,5 +1,6 @@
 """What leaves the screens and what comes back: exports, snapshots, how things were left, the log, rebound keys."""
 
+import io
 import json
 import logging
 import warnings
@@ -9,18 +10,25 @@ from typing import Any
 
 import pytest
 import structlog
+from rich.console import Console
+from textual.widgets import Static
 
 from mcp_optimizer.cli.logs import keep_logs_off_the_screen
 from mcp_optimizer.config import Settings
 from mcp_optimizer.tui.actions import Area, KeyClashError
-from mcp_optimizer.tui.app import OptimizerApp
+from mcp_optimizer.tui.app import Leaving, OptimizerApp
 from mcp_optimizer.tui.areas.activity import ActivityArea
+from mcp_optimizer.tui.columns import Sort
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
+from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import SaveDialog
 from mcp_optimizer.tui.exports import table_markdown, text_markdown
 from mcp_optimizer.tui.logbook import LogBook
 from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
-from mcp_optimizer.tui.rows import Sort
+from mcp_optimizer.tui.themes import first_theme
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.line_input import FilterLine
 from tests.tui import sample
 from tests.tui.fake_service import FakeService
 from tests.tui.screens import NOW, press, running, settle, type_text
@@ -44,7 +52,7 @@ async def test_the_list_that_is_shown_is_exported(downs: int, file: str, tmp_pat
         text = (tmp_path / file).read_text()
         assert "fetch-a" in text
         assert "notes" not in text
-        assert said(app).startswith(f"✓ Written to {file}: ")
+        assert said(app).startswith(f"✓ Written to {tmp_path / file}: ")
     if file.endswith(".json"):
         assert [row["name"] for row in json.loads(text)] == ["fetch-a", "fetch-b"]
 
@@ -165,7 +173,8 @@ def test_whatever_is_logged_is_kept_and_nothing_is_written(capfd: pytest.Capture
     logging.getLogger("mcp.shared").addHandler(logging.StreamHandler())
     keep_logs_off_the_screen(book.take)
     structlog.get_logger().warning("found", url="https://u:secret@host/x", note="\x1b[2J")
-    logging.getLogger("httpx2").info("GET %s", "/a")
+    logging.getLogger("httpx2").info("GET %s", "/every-request")
+    logging.getLogger("uvicorn").info("GET %s", "/a")
     logging.getLogger("mcp.shared").error("lost", exc_info=OSError("gone"))
     logging.getLogger("x").warning("%d", "no number")
     warnings.warn("old", DeprecationWarning, stacklevel=1) if False else logging.getLogger("py.warnings").warning("old")
@@ -236,3 +245,61 @@ def test_keys_come_from_the_configuration_file(home: Path) -> None:
     assert settings.keys == {"filter": "f", "area.search": ["0", "f9"]}
     assert "theme" in settings.model_fields_set
     assert OptimizerApp(FakeService.loaded, keys=settings.keys).context.keymap.find("f", Area.REGISTRY)
+
+
+async def test_the_overview_is_copied_exported_and_shown_as_json(tmp_path: Path) -> None:
+    async with running() as (app, pilot):
+        await press(pilot, "1", "y")
+        assert isinstance(app.screen, CopyDialog)
+        await press(pilot, "enter")
+        assert app.clipboard == app.context.feed.overview.database
+        await press(pilot, "J")
+        assert isinstance(app.screen, JsonDialog)
+        await press(pilot, "escape", "x", "shift+tab", "down", "down", "tab", "enter")
+        assert json.loads((tmp_path / "overview.json").read_text())["registry_servers"] == 6
+        await press(pilot, "x", "shift+tab", "tab", "enter")
+        assert "Registry servers" in (tmp_path / "overview.md").read_text()
+
+
+@pytest.mark.parametrize(("downs", "word"), [(1, "maps-v1"), (4, "weather"), (5, "tools not listed")])
+async def test_entries_of_activity_are_copied(downs: int, word: str) -> None:
+    book = LogBook(now=lambda: NOW)
+    book.take("error", "tools not listed", {})
+    async with running(logbook=book) as (app, pilot):
+        await press(pilot, "6", *["p"] * downs, "G", "y", "enter")
+        assert word in app.clipboard
+
+
+async def test_a_column_that_is_not_shown_can_be_sorted_by_and_says_so() -> None:
+    async with running() as (app, pilot):
+        await press(pilot, "3")
+        await press(pilot, *["s"] * len(view(app).table.widths))
+        table = view(app).table
+        assert table.rows.sort is not None
+        assert table.rows.sort.column not in {column.id for column, _ in table.widths}
+        counted = str(app.view.query_one(FilterLine).query_one(".count", Static).content)
+        assert counted == f"{table.order}  8"
+        assert table.order.endswith("↑")
+
+
+@pytest.mark.parametrize(("term", "theme"), [("xterm", "mcp-optimizer-16"), ("xterm-256color", "mcp-optimizer-dark")])
+def test_a_terminal_of_sixteen_colours_gets_a_theme_of_its_own(term: str, theme: str) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term})
+    assert first_theme(terminal.color_system) == theme
+
+
+async def test_a_theme_that_nobody_chose_is_not_kept(tmp_path: Path) -> None:
+    state = tmp_path / "tui.json"
+    remember(state, Memory(theme="nord"))
+    app = OptimizerApp(FakeService.loaded, state_file=state, theme="mcp-optimizer-light")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("q")
+    assert recall(state).theme == "nord"
+
+
+async def test_the_way_to_the_sample_data_is_on_the_first_screen() -> None:
+    async with running(FakeService()) as (app, pilot):
+        assert "press D" in app.view.query_one(DetailPane).text
+        await pilot.press("D")
+    assert app.return_value is Leaving.DEMO

@@ -22,6 +22,7 @@ from tests.support.database import damage, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.services import assert_sound, ingest
 from tests.tui.screens import press, running, settle, type_text
+from tests.tui.test_flows import said
 
 
 def snapshot_file(directory: Path) -> Path:
@@ -107,3 +108,30 @@ async def test_the_database_is_checked_backed_up_and_indexed_anew(
         await press(pilot, "right", "enter")
         await until(pilot, lambda: value(database_path, "SELECT COUNT(*) FROM registry_tool_vectors") == 1)
         await assert_sound(service)
+
+
+async def test_an_ingestion_that_is_stopped_leaves_nothing_and_goes_on_nowhere(
+    settings: Settings, tmp_path: Path
+) -> None:
+    embedder = FakeEmbedder(delay=0.05, batch=2)
+    service = DataService(settings, embedder=embedder)
+    async with running(service) as (app, pilot):
+        await press(pilot, "i")
+        await type_text(pilot, str(snapshot_file(tmp_path)))
+        await press(pilot, "enter", but=("ingest",))
+        await asyncio.wait_for(embedder.started.wait(), 20)
+        await press(pilot, "escape", but=("ingest",))
+        await until(pilot, lambda: not app.ingesting.running)
+        embedded = len(embedder.texts)
+        assert "Ingestion stopped" in said(app)
+        await asyncio.sleep(0.2)
+        assert len(embedder.texts) == embedded
+        assert await service.workloads() == []
+        assert await service.registry_servers() == []
+        await assert_sound(service)
+        embedder.delay = 0.0
+        await press(pilot, "i")
+        await type_text(pilot, str(snapshot_file(tmp_path)))
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, ReportDialog))
+        assert len(await service.workloads()) > 20

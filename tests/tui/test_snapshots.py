@@ -92,7 +92,7 @@ async def walk(
 
 @pytest.mark.parametrize(
     ("size", "theme"),
-    [((80, 24), "dark"), ((120, 36), "dark"), ((200, 50), "dark"), ((120, 36), "light")],
+    [((80, 24), "dark"), ((120, 36), "dark"), ((200, 50), "dark"), ((120, 36), "light"), ((80, 24), "16")],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}x{value[1]}",
 )
 async def test_loaded(pictures: Pictures, size: tuple[int, int], theme: str) -> None:
@@ -181,11 +181,14 @@ DIALOGS: dict[str, list[str]] = {
     "resolve": ["2", "v", "enter"],
     "accept": ["3", "g", *"jjjjj", "A"],
     "query-hits": ["6", *"pppp", "enter"],
+    "check": ["6", "C"],
+    "backup": ["6", "B"],
+    "reindex": ["6", "N"],
     "report": ["i", "enter"],
 }
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_dialogs(pictures: Pictures, size: tuple[int, int]) -> None:
     async with running(FakeService.loaded(), size=size) as (app, pilot):
         for name, keys in DIALOGS.items():

@@ -67,6 +67,7 @@ def keep_logs_off_the_screen(take: Take) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Taking(take)]
     root.setLevel(logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for every request tells nothing
     for name in list(logging.root.manager.loggerDict):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler for handler in logger.handlers if not _writes_to_terminal(handler)]

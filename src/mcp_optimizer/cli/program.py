@@ -87,9 +87,10 @@ def say_error(error: OptimizerError) -> None:
     help="Database: sqlite:///PATH or postgresql://USER@HOST/NAME. Default: a file in your data directory.",
 )
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error; logs go to stderr.")
+@click.option("--read-only", is_flag=True, help="Of the terminal UI: offer nothing that changes the database.")
 @click.version_option(__version__, prog_name="mcp-optimizer")
 @click.pass_context
-def program(context: click.Context, db: str | None, log_level: str | None) -> int | None:
+def program(context: click.Context, db: str | None, log_level: str | None, *, read_only: bool) -> int | None:
     """See which MCP servers are in the catalog, which are running, and which entry each inherits from, and why.
 
     Without a command it opens the terminal UI.
@@ -105,10 +106,12 @@ def program(context: click.Context, db: str | None, log_level: str | None) -> in
         raise click.UsageError(f"the configuration file can't be read: {public_message(str(error))}") from None
     log_to_stderr(settings.log_level)
     context.obj = Program(settings)
+    if read_only and context.invoked_subcommand is not None:
+        raise click.UsageError("--read-only comes behind the command (tui or demo), where it has it")
     if context.invoked_subcommand is None:
         from mcp_optimizer.cli.screens import tui
 
-        return context.invoke(tui, read_only=False)
+        return context.invoke(tui, read_only=read_only)
     return None
 
 

@@ -13,6 +13,9 @@ from mcp_optimizer.cli.program import DONE, Program, as_path
 from mcp_optimizer.config import Settings, state_directory
 from mcp_optimizer.domain.reports import IngestPart
 
+_DEMO = "demo"
+"""Why screens are left that a person wants to see sample data in (``tui.app.Leaving``, which takes long to import)."""
+
 registry_option = click.option("--registry", metavar="FILE", help="A catalog file in place of the sample catalog.")
 
 
@@ -21,7 +24,11 @@ registry_option = click.option("--registry", metavar="FILE", help="A catalog fil
 @click.pass_obj
 def tui(program: Program, *, read_only: bool) -> int:
     """Open the terminal UI. Where there is no terminal, print the overview and the relationships."""
-    return _open(program.settings, read_only=read_only)
+    while True:
+        code, why = _open(program.settings, read_only=read_only)
+        if why != _DEMO:
+            return code
+        demonstrate(program, None, read_only=read_only)
 
 
 @click.command()
@@ -30,20 +37,28 @@ def tui(program: Program, *, read_only: bool) -> int:
 @click.pass_obj
 def demo(program: Program, registry: str | None, *, read_only: bool) -> int:
     """Open the terminal UI on sample data: a temporary database, fed by a simulated ToolHive on loopback."""
+    return demonstrate(program, registry, read_only=read_only)
+
+
+def demonstrate(program: Program, registry: str | None, *, read_only: bool) -> int:
+    """Show sample data until the screens are left; each time they ask for sample data it is made anew."""
     from mcp_optimizer.demo.background import in_background
     from mcp_optimizer.demo.sample import sample_catalog_before
     from mcp_optimizer.demo.simulator import ToolHiveSimulator, load_registry
 
+    code, why = DONE, _DEMO
     given = load_registry(as_path(registry)) if registry else None
-    click.echo("Preparing the demonstration…", err=True)
-    with tempfile.TemporaryDirectory(prefix="mcp-optimizer-demo-") as directory:
-        simulator = ToolHiveSimulator(catalog=given or sample_catalog_before())
-        with in_background(simulator):
-            settings = program.with_settings(
-                db_url=f"sqlite:///{Path(directory) / 'demo.db'}", toolhive_url=simulator.url
-            ).settings
-            asyncio.run(_fill(settings, simulator, changes=given is None))
-            return _open(settings, read_only=read_only, remembers=False)
+    while why == _DEMO:
+        click.echo("Preparing the demonstration…", err=True)
+        with tempfile.TemporaryDirectory(prefix="mcp-optimizer-demo-") as directory:
+            simulator = ToolHiveSimulator(catalog=given or sample_catalog_before())
+            with in_background(simulator):
+                settings = program.with_settings(
+                    db_url=f"sqlite:///{Path(directory) / 'demo.db'}", toolhive_url=simulator.url
+                ).settings
+                asyncio.run(_fill(settings, simulator, changes=given is None))
+                code, why = _open(settings, read_only=read_only, remembers=False)
+    return code
 
 
 async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None:
@@ -59,7 +74,8 @@ async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None
             await service.ingest(IngestPart.ALL)
 
 
-def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> int:
+def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> tuple[int, str]:
+    """The exit code, and why the screens were left."""
     from mcp_optimizer.service import DataService
 
     if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
@@ -84,7 +100,7 @@ def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> int
             click.echo(await plain_overview(service), nl=False)
 
     asyncio.run(show())
-    return DONE
+    return DONE, ""
 
 
 @click.command("simulate-toolhive")

@@ -122,6 +122,8 @@ def describe_upgrade(report: UpgradeReport) -> str:
     said = [("would " if report.dry_run else "") + step for step in report.done]
     if report.backup is not None:
         said.append(f"backup: {describe_backup(report.backup)}")
+    elif report.shape == "earlier revision" and not report.dry_run:
+        said.append("no copy was made: it is no file; its server has its own means (pg_dump)")
     for count in report.counts:
         parts = [f"{count.placed} placed"]
         parts += [f"{count.shared} as duplicates of another"] if count.shared else []

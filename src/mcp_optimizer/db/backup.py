@@ -5,17 +5,16 @@ import contextlib
 import hashlib
 import itertools
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from mcp_optimizer.db.partial import partial_file
 from mcp_optimizer.db.sqlite_driver import connect_to_read, sqlite_module
 from mcp_optimizer.domain.upgrade_report import BackupReport
 from mcp_optimizer.errors import StoreBusyError, StoreError
 
 _ATTEMPTS: Final = 5
-_PARTIAL: Final = ".partial-"
 
 
 class _Table(NamedTuple):
@@ -64,12 +63,11 @@ def _back_up_once(source: Path, target: Path) -> BackupReport:
 def _back_up(source: Path, target: Path) -> BackupReport:
     if target.exists():
         raise FileExistsError(target)
-    partial = target.with_name(f"{target.name}{_PARTIAL}{secrets.token_hex(4)}")
     try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        content = _copy(source, partial)
-        _flush(partial)
-        _name(partial, target)
+        with partial_file(target) as partial:
+            content = _copy(source, partial)
+            _flush(partial)
+            _name(partial, target)
     except FileExistsError:
         raise
     except OSError as error:
@@ -78,8 +76,6 @@ def _back_up(source: Path, target: Path) -> BackupReport:
         full = "disk is full" in str(error) or "disk I/O" in str(error)
         remedy = "free some space" if full else "run `mcp-optimizer db check`"
         raise StoreError(f"can't back up {source} to {target}: {error}", remedy=remedy) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return _report(target, content)
 
 

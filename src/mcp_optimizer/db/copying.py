@@ -80,7 +80,8 @@ async def copy(source: Database, target: Database) -> CopyReport:
     async with _opened(source), source.reading() as reading:
         if not await is_current(reading):
             raise StoreError(
-                f"{source.label} is not at revision {HEAD}", remedy="upgrade it first: `mcp-optimizer db upgrade`"
+                f"{source.label} is not at revision {HEAD}",
+                remedy="upgrade it first: `mcp-optimizer --db FROM db upgrade`",
             )
         async with _opened(target), target.writing() as writing:
             await _refuse_what_is_there(writing, target)

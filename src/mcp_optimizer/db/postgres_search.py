@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.postgres_schema import any_length_statements, words_statements
-from mcp_optimizer.db.postgres_words import CONFIGURATION, DOCUMENT, document_words
+from mcp_optimizer.db.postgres_words import CONFIGURATION, DOCUMENT, document_words, names_index
 from mcp_optimizer.db.search_index import IndexedTool, Near, Side
 from mcp_optimizer.db.search_tables import ToolWords, all_tables, server_table, text_table, tool_words, vector_table
 from mcp_optimizer.embeddings import Vector
@@ -58,6 +58,7 @@ def _index_statements(dimension: int) -> list[str]:
             f"CREATE INDEX {vectors}_server ON {vectors} (server_id)",
             f"CREATE INDEX {words}_server ON {words} (server_id)",
             f"CREATE INDEX {words}_document ON {words} USING gin (document)",
+            names_index(side),
         ]
         if dimension <= MOST_INDEXED:
             statements.append(_nearest_index(side))

@@ -34,10 +34,21 @@ _FIELDS: Final = {
     "parameters": "D",
 }
 
+_LABELLED: Final = re.compile(r":(\*?)A")
+_NAMES: Final = "ts_filter(document, '{a}')"
+"""The words of names. They have an index of their own: that of documents does not know where a word stands, so that
+every row with a word of the query would have to be read."""
+
 DOCUMENT: Final = " || ".join(
     f"setweight(to_tsvector({_CONFIGURED}, :{field}_words), '{weight}')" for field, weight in _FIELDS.items()
 )
 """What is indexed of a tool; its parameters are ``configuration`` and those of :func:`document_words`."""
+
+
+def names_index(side: Side) -> str:
+    """The statement that makes the index of the words of names, where there is none."""
+    table = text_table(side)
+    return f"CREATE INDEX IF NOT EXISTS {table}_names ON {table} USING gin ({_NAMES})"
 
 
 def plain_words(source: str) -> str:
@@ -69,6 +80,14 @@ _SYNTAX: Final = Syntax(
 )
 
 
+def matches(expression: str, parameter: str) -> tuple[str, str]:
+    """The condition that a row matches an expression, and the value of its parameter. What is sought in names only is
+    labelled in whole: nothing else of an expression can look like a label, as terms are letters and digits."""
+    bare = _LABELLED.sub(lambda label: f":{label[1]}" if label[1] else "", expression)
+    column = "document" if bare == expression else _NAMES
+    return f"{column} @@ to_tsquery({_CONFIGURED}, :{parameter})", bare
+
+
 async def matching_tools(
     connection: AsyncConnection, side: Side, terms: Sequence[str], *, limit: int, servers: Collection[str] | None
 ) -> list[WordMatch]:
@@ -90,21 +109,22 @@ async def matching_tools(
         for number, weight in enumerate(rarity)
     )
     columns = ", ".join(ToolWords._fields)
+    condition, sought_in = matches(expression, "expression")
     rows = await connection.execute(
         text(
             f"SELECT {score} AS score, {columns} FROM {text_table(side)} "
-            f"WHERE document @@ to_tsquery({_CONFIGURED}, :expression) {scope.condition} "
+            f"WHERE {condition} {scope.condition} "
             "ORDER BY score DESC, id LIMIT :limit"
         ),
         {
             **{f"term{number}": quoted(term) for number, term in enumerate(sought)},
             **scope.parameters,
-            "expression": expression,
+            "expression": sought_in,
             "limit": limit,
         },
     )
-    matches = ((float(score), ToolWords(*words)) for score, *words in rows)
-    found = [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in matches]
+    ranked = ((float(score), ToolWords(*words)) for score, *words in rows)
+    found = [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in ranked]
     return sorted(found, key=lambda match: (-match.score, match.id))
 
 
@@ -123,15 +143,16 @@ class _Scope:
 
     async def count(self, expressions: Sequence[str]) -> list[int]:
         """How many rows match each expression, counted no further than one above ``BUDGET``."""
+        sought = [matches(expression, f"e{number}") for number, expression in enumerate(expressions)]
         counted = ", ".join(
-            f"(SELECT COUNT(*) FROM (SELECT 1 FROM {self._table} WHERE document @@ "
-            f"to_tsquery({_CONFIGURED}, :e{number}) {self.condition} LIMIT {BUDGET + 1}) few)"
-            for number in range(len(expressions))
+            f"(SELECT COUNT(*) FROM (SELECT 1 FROM {self._table} WHERE {condition} {self.condition} "
+            f"LIMIT {BUDGET + 1}) few)"
+            for condition, _ in sought
         )
         size = f"(SELECT reltuples FROM pg_class WHERE oid = CAST('{self._table}' AS regclass))"
         rows = await self._connection.execute(
             text(f"SELECT {size}, {counted}"),
-            {**self.parameters, **{f"e{number}": expression for number, expression in enumerate(expressions)}},
+            {**self.parameters, **{f"e{number}": value for number, (_, value) in enumerate(sought)}},
         )
         found = rows.one()
         self.size = max(int(found[0]), *found[1:], 1)

@@ -6,7 +6,7 @@ from typing import Final
 
 RANK_CONSTANT: Final = 5
 """Of reciprocal rank fusion: how little the first ranks outweigh the next. Small: a half's first hit is often right."""
-SERVER_SHARE: Final = 0.2
+SERVER_SHARE: Final = 0.35
 """How much the likeness of a tool's server counts beside the tool's own."""
 
 
@@ -47,7 +47,7 @@ class Found:
 
 
 def by_meaning(distances: Mapping[str, float], server_distances: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Ids with what they are ranked by, best (least) first: a tool's own cosine distance, and a fifth of its server's.
+    """Ids with what they are ranked by, best (least) first: a tool's own cosine distance, and a share of its server's.
 
     A server without an embedding counts as neither like nor unlike.
     """

@@ -24,6 +24,8 @@ class RegistryServerView(Value):
     """How many workloads inherit from it."""
     duplicates: tuple[str, ...] = ()
     """The other names that claim its identity (C4)."""
+    chosen: str | None = None
+    """Which of those names, or its own, a person chose (M3)."""
     id: str = ""
     group: str = ""
     title: str = ""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from mcp_optimizer.tui.ingesting import Ingesting, Progressed
 from mcp_optimizer.tui.logbook import LogBook
 from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.messages import Go, Say, Target
-from mcp_optimizer.tui.themes import THEMES
+from mcp_optimizer.tui.themes import THEMES, first_theme
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.watcher import CatalogChanged, WatchFailed, follow
 from mcp_optimizer.tui.widgets.footer import Footer
@@ -44,13 +45,22 @@ RETRY = 5.0
 """Seconds before what could not be read is tried again."""
 
 
-class OptimizerApp(App[None]):
+class Leaving(StrEnum):
+    """Why the screens were left."""
+
+    QUIT = "quit"
+    DEMO = "demo"
+    """To look at sample data, and come back."""
+
+
+class OptimizerApp(App[Leaving]):
     """The terminal UI. The service is opened inside the app's loop and closed with it."""
 
     CSS_PATH = "style.tcss"
     TITLE = "mcp-optimizer"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - typed as in the base class
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012 - the same
 
     def __init__(
         self,
@@ -75,7 +85,7 @@ class OptimizerApp(App[None]):
         )
         if still:
             self.animation_level = "none"
-            self.context.detail_delay = self.context.search_delay = 0.0
+            self.context.detail_delay = self.context.trial_delay = self.context.search_delay = 0.0
         if logbook is not None:
             self.context.logbook = logbook
         if settled is not None:
@@ -96,7 +106,8 @@ class OptimizerApp(App[None]):
         for own in THEMES:
             self.register_theme(own)
         wanted = theme or self._memory.theme
-        self.theme = wanted if wanted in self.available_themes else THEMES[0].name
+        self._first_theme = wanted if wanted in self.available_themes else first_theme(self.console.color_system)
+        self.theme = self._first_theme
 
     def compose(self) -> ComposeResult:
         """Header, the areas, notice and footer."""
@@ -133,7 +144,7 @@ class OptimizerApp(App[None]):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Pass on what workers of the app have brought, by their group; nothing while the screens are closing."""
-        if not self.base.query(Footer):
+        if not (self.screen_stack and self.base.query(Footer)):
             return
         owners = {"service": self._service_opened, "feed": self._feed_answered, "ingest": self.ingesting.ended}
         owner = owners.get(event.worker.group)
@@ -202,7 +213,7 @@ class OptimizerApp(App[None]):
         """The area that is shown."""
         return self.base.query_one(f"#{self.area}", AreaView)
 
-    async def show_area(self, area: Area) -> None:
+    async def show_area(self, area: Area, *, by_key: bool = False) -> None:
         """Show an area; it is made when it is first shown, and kept as it was left."""
         switcher = self.base.query_one(ContentSwitcher)
         if not switcher.query(f"#{area}"):
@@ -213,7 +224,7 @@ class OptimizerApp(App[None]):
         self.area = area
         switcher.current = area.value
         self.view.update()
-        self.view.take_focus()
+        (self.view.enter if by_key else self.view.take_focus)()
         self._need()
         self._refresh_frame()
 
@@ -226,6 +237,23 @@ class OptimizerApp(App[None]):
     async def _go(self, event: Go) -> None:
         self.history.append(self.view.target())
         await self._go_to(event.target)
+
+    # Keys in a bunch, as a slow line brings them: the first opens something, the others are on their way already.
+
+    async def on_event(self, event: events.Event) -> None:
+        """Remember at which screen a key was aimed."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            event.aimed_at = self.screen  # ty: ignore[missing-attribute]
+        await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that nobody took although a dialog or a field is there now: it goes there, and is no command."""
+        typed = isinstance(self.focused, Input) and event.is_printable
+        aimed_at = getattr(event, "aimed_at", None)
+        if aimed_at is None or not (typed or aimed_at is not self.screen):
+            return
+        event.prevent_default().stop()
+        (self.focused or self.screen)._forward_event(events.Key(event.key, event.character))
 
     # Actions
 
@@ -257,7 +285,7 @@ class OptimizerApp(App[None]):
         self.history.clear()
         if not self.ingesting.running:
             self.say("")
-        await self.show_area(Area(name))
+        await self.show_area(Area(name), by_key=True)
 
     async def do_back(self) -> None:
         """Stop an ingestion; leave the detail; the way back; marks and filter; the message."""
@@ -289,7 +317,8 @@ class OptimizerApp(App[None]):
 
     def do_theme(self) -> None:
         """The next theme."""
-        names = sorted(self.available_themes)
+        own = [theme.name for theme in THEMES]
+        names = [*own, *sorted(set(self.available_themes) - set(own))]
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.say(f"Theme: {self.theme}", Tone.MUTED)
 
@@ -340,10 +369,18 @@ class OptimizerApp(App[None]):
 
     def do_quit(self) -> None:
         """Leave; how things are left comes back the next time."""
+        self._leave(Leaving.QUIT)
+
+    def do_demo(self) -> None:
+        """Leave for the sample data."""
+        self._leave(Leaving.DEMO)
+
+    def _leave(self, why: Leaving) -> None:
         lists = {name: state for view in self.base.query(AreaView) for name, state in view.remember().items()}
-        kept = Memory(area=self.area, theme=self.theme, lists={**self._memory.lists, **lists})
+        theme = self._memory.theme if self.theme == self._first_theme else self.theme  # only what a person chose
+        kept = Memory(area=self.area, theme=theme, lists={**self._memory.lists, **lists})
         remember(self._state_file, kept)
-        self.exit()
+        self.exit(why)
 
     # Frame
 
@@ -359,8 +396,9 @@ class OptimizerApp(App[None]):
 
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Show a line above the footer; an empty one takes it away."""
-        for notice in self.base.query(Notice):
-            notice.say(text, tone)
+        for base in self.screen_stack[:1]:  # none while the program is closing
+            for notice in base.query(Notice):
+                notice.say(text, tone)
 
     @on(Say)
     def _said(self, event: Say) -> None:
@@ -371,7 +409,7 @@ class OptimizerApp(App[None]):
         self._refresh_frame()
 
     def _refresh_frame(self) -> None:
-        base = self.base
-        for footer in base.query(Footer):  # none while the screens are closing
-            base.query_one(Header).state = header_state(self.context, self.area)
-            footer.hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)
+        for base in self.screen_stack[:1]:  # none while the program is closing
+            for footer in base.query(Footer):
+                base.query_one(Header).state = header_state(self.context, self.area)
+                footer.hints = footer_hints(self.context.keymap, self.area, base.focused, self.view, self)

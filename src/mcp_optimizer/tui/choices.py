@@ -1,11 +1,12 @@
-"""Among what a person chooses when linking a workload or resolving a duplicate."""
+"""Among what a person chooses: when linking a workload, resolving a duplicate, or missing a tool."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mcp_optimizer.domain.matching import Explanation, Reason
 from mcp_optimizer.domain.models import Kind
-from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
+from mcp_optimizer.domain.views import RegistryServerView, Scope, WorkloadView
+from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.details.explanation import REASON_WORDS
 from mcp_optimizer.tui.dialogs.choose import Choice
 from mcp_optimizer.tui.tone import Tone
@@ -44,6 +45,23 @@ async def claimants(service: "DataService", *, workload: str = "", server: str =
     names = duplicate.names if duplicate else (detail.name, *detail.duplicates) if detail.duplicates else ()
     chosen = duplicate.chosen if duplicate else None
     return [_claimant(name, detail, chosen) for name in names]
+
+
+async def searched_servers(service: "DataService", scope: Scope) -> Sequence[Choice]:
+    """The servers of a scope, whatever their status: workloads, registry servers, or both."""
+    found = []
+    if scope is not Scope.REGISTRY:
+        found += [Choice(w.name, w.name, w.status, w.identity, Tone.MUTED) for w in await service.workloads() if w.id]
+    if scope is not Scope.WORKLOAD:
+        found += [Choice(s.name, s.name, "registry", s.identity, Tone.MUTED) for s in await service.registry_servers()]
+    return list({choice.key: choice for choice in reversed(found)}.values())[::-1]
+
+
+async def tools_of(service: "DataService", scope: Scope, server: str) -> Sequence[Choice]:
+    """The tools of a server of that scope."""
+    workloads = {w.name for w in await service.workloads() if w.id} if scope is not Scope.REGISTRY else set()
+    detail = await (service.workload(server) if server in workloads else service.registry_server(server))
+    return [Choice(tool.name, tool.name, "", one_line(tool.description)) for tool in detail.tool_list]
 
 
 def _claimant(name: str, server: RegistryServerView, chosen: str | None) -> Choice:

@@ -52,6 +52,10 @@ class Renderer[R]:
     """What a row is known by through refreshes."""
     subject: Callable[[R], str] | None = None
     """What a row is about, where the same thing can move to a row with another key: the cursor goes along."""
+    arranged: bool = False
+    """Whether rows come in order, by whoever puts them: a table then only remembers by what to sort."""
+    one_of_all: Callable[[R], bool] = lambda _: True
+    """Whether a row is among those that "mark all" means: not one that stands for others."""
     fields: dict[str, Callable[[R], str]] = field(default_factory=dict)
     """What can be filtered for beside the columns."""
     text: Callable[[R], str] = lambda _: ""
@@ -81,6 +85,27 @@ class Renderer[R]:
     def order(self, row: R, column: Column[R]) -> Any:
         """The sort key of a row for one column."""
         return column.order(row) if column.order else column.cell(row).text.casefold()
+
+    def sorted(self, rows: Iterable[R], sort: "Sort | None") -> list[R]:
+        """Rows by a column; equal ones by key, ascending either way. Without a sort they stay as they come."""
+        column = self.column(sort.column) if sort else None
+        if sort is None or column is None:
+            return list(rows)
+        by_key = sorted(rows, key=self.key)
+        return sorted(by_key, key=lambda row: self.order(row, column), reverse=sort.descending)
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """By which column rows are sorted."""
+
+    column: str
+    descending: bool = False
+
+    @property
+    def arrow(self) -> str:
+        """Which way."""
+        return "↓" if self.descending else "↑"
 
 
 type Widths[R] = list[tuple[Column[R], int]]

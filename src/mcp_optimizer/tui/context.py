@@ -30,6 +30,8 @@ class Context:
     """Seconds, for rates."""
     detail_delay: float = 0.06
     """Seconds the cursor rests before a detail is read."""
+    trial_delay: float = 0.3
+    """Seconds an explanation is read before the ways on are tried."""
     search_delay: float = 0.15
     """Seconds without a key before a search starts."""
     still: bool = False

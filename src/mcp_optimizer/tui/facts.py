@@ -67,7 +67,7 @@ def _serving(overview: Overview) -> Fact:
     """Whether agents can ask this database, and where."""
     target = Target(Area.ACTIVITY, "servers")
     if not overview.servers:
-        return Fact("serving", "○ MCP server", 0, "none is running: mcp-optimizer serve", Tone.MUTED, target)
+        return Fact("serving", "○ MCP server", 0, "none: mcp-optimizer serve", Tone.MUTED, target)
     addresses = ", ".join(server.address for server in overview.servers)
     return Fact("serving", "● MCP server", len(overview.servers), addresses, Tone.GOOD, target)
 

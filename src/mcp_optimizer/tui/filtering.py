@@ -67,6 +67,15 @@ def _term(word: str, fields: Collection[str]) -> Term:
     return Term(text=text.replace('"', "").casefold(), field=field, inverted=inverted, fuzzy=fuzzy, exact=exact)
 
 
+def unknown_field(text: str, fields: Collection[str]) -> str:
+    """The first word before a colon that looks like a field and is none; empty when there is none such."""
+    for word in _WORD.findall(text):
+        name, colon, value = word.removeprefix("!").partition(":")
+        if colon and value and not value.startswith("/") and name.isalpha() and name.casefold() not in fields:
+            return name
+    return ""
+
+
 def in_order(letters: str, text: str) -> bool:
     """Whether all of ``letters`` occur in ``text``, one after the other."""
     rest = iter(text)

@@ -8,9 +8,12 @@ from textual.worker import Worker, WorkerState
 
 from mcp_optimizer.domain.reports import IngestProgress, IngestReport
 from mcp_optimizer.tui import safe
+from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.dialogs.ingest import IngestRequest
 from mcp_optimizer.tui.dialogs.report import ReportDialog
+from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.jobs import Job, outcome_words
+from mcp_optimizer.tui.messages import Go, Target
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.notice import Notice
 
@@ -82,6 +85,7 @@ class Ingesting:
     def ended(self, worker: Worker) -> None:
         """Say how it ended, and show the report when nobody is typing."""
         self._worker = None
+        self.reports = ()
         if worker.state is WorkerState.CANCELLED:
             self._app.say("– Ingestion stopped; the database is as whole as it was.", Tone.WARN)
         elif worker.state is WorkerState.ERROR:
@@ -95,8 +99,8 @@ class Ingesting:
                 self.show_report()
 
     def show_report(self) -> None:
-        """The report in full."""
+        """The report of this session's last ingestion in full; where there is none, the list of all of them."""
         if self.reports:
             self._app.push_screen(ReportDialog(self._app.context, self.reports))
         else:
-            self._app.say("No ingestion has ended yet in this session.", Tone.MUTED)
+            self._app.view.post_message(Go(Target(Area.ACTIVITY, Resource.RUNS.value)))

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.text import storable
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.rows import Sort
+from mcp_optimizer.tui.columns import Sort
 
 
 class ListState(Value):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mcp_optimizer.domain.models import Relation
 from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.columns import Cell, Column, Renderer, Sort
 from mcp_optimizer.tui.filtering import Filter
 from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, status_cell
 from mcp_optimizer.tui.tone import Tone
@@ -59,7 +59,12 @@ class Relationships:
             _group("linkable", "Linkable", "autonomous; the catalog has the identity now", by_word["linkable"]),
             _group("autonomous", "Autonomous", "no registry server has the identity", by_word["autonomous"]),
             _servers("linked", "Registry servers with workloads", "", (s for s in servers if s.name in by_server)),
-            _servers("duplicates", "Duplicates", "one identity, several names", (s for s in servers if s.duplicates)),
+            _servers(
+                "duplicates",
+                "Duplicates",
+                "one identity, several names",
+                (s for s in servers if s.duplicates and not s.chosen),
+            ),
             _servers(
                 "unused", "Registry servers without workloads", "", (s for s in servers if s.name not in by_server)
             ),
@@ -88,56 +93,70 @@ class Relationships:
                 return (group.id, f"{group.id}/{name}")
         return None
 
-    def lines(self, opened: set[str], wanted: Filter, renderer: Renderer[WorkloadView]) -> list[Line]:
-        """The lines to show: those under open ones, or with a filter all that answer it and what they stand under."""
-        return [line for group in self.groups for line in self._group_lines(group, opened, wanted, renderer)]
+    def lines(
+        self, opened: set[str], wanted: Filter, renderer: Renderer[WorkloadView], sort: Sort | None = None
+    ) -> list[Line]:
+        """The lines to show: those under open ones, or with a filter all that answer it and what they stand under.
 
-    def _group_lines(
-        self, group: Group, opened: set[str], wanted: Filter, renderer: Renderer[WorkloadView]
-    ) -> Iterator[Line]:
+        Groups stay in their order; what stands under the same line is sorted.
+        """
+        view = _View(self, opened, wanted, renderer, sort)
+        return [line for group in self.groups for line in view.of_group(group)]
+
+
+@dataclass(frozen=True)
+class _View:
+    """One way to look at the relationships."""
+
+    relationships: Relationships
+    opened: set[str]
+    wanted: Filter
+    renderer: Renderer[WorkloadView]
+    sort: Sort | None
+
+    def of_group(self, group: Group) -> Iterator[Line]:
+        """A group, and what is open under it."""
         children = len(group.workloads) + len(group.servers)
-        is_open = bool(wanted) or group.id in opened
+        is_open = bool(self.wanted) or group.id in self.opened
         head = Line(group.id, group.label, 0, children, is_open, hint=group.hint)
         if not is_open:
             yield head
             return
-        under = [
-            *(
-                Line(f"{group.id}/{workload.name}", workload.name, 1, workload=workload)
-                for workload in group.workloads
-                if _answers(workload, wanted, renderer)
-            ),
-            *(line for server in group.servers for line in self._server_lines(group, server, opened, wanted, renderer)),
-        ]
-        if under or not wanted:
+        workloads = self._of_workloads(group.id, group.workloads, 1)
+        servers = {line.key: (line, under) for s in group.servers for line, under in self._of_server(group, s)}
+        if workloads or servers or not self.wanted:
             yield head
-            yield from under
+            yield from workloads
+            for line in self._sorted(line for line, _ in servers.values()):
+                yield line
+                yield from servers[line.key][1]
 
-    def _server_lines(
-        self,
-        group: Group,
-        server: RegistryServerView,
-        opened: set[str],
-        wanted: Filter,
-        renderer: Renderer[WorkloadView],
-    ) -> Iterator[Line]:
+    def _of_server(self, group: Group, server: RegistryServerView) -> Iterator[tuple[Line, list[Line]]]:
+        """A registry server and its workloads, unless the filter lets neither through."""
         key = f"{group.id}/{server.name}"
-        linked = self.by_server.get(server.name, [])
+        linked = self.relationships.by_server.get(server.name, [])
+        wanted = self.wanted
         itself = not wanted or wanted.passes(f"{server.name}\n{server.identity}".casefold(), lambda _: "")
-        under = [w for w in linked if itself or _answers(w, wanted, renderer)]
-        if not (itself or under):
-            return
-        is_open = bool(wanted and under) or key in opened
-        yield Line(key, server.name, 1, len(linked), is_open, server=server)
-        if is_open:
-            for workload in under:
-                yield Line(f"{key}/{workload.name}", workload.name, 2, workload=workload)
+        answering = linked if itself else [workload for workload in linked if self._answers(workload)]
+        if itself or answering:
+            is_open = bool(wanted and answering) or key in self.opened
+            under = self._lines_of(key, answering, 2) if is_open else []
+            yield Line(key, server.name, 1, len(linked), is_open, server=server), under
 
+    def _of_workloads(self, key: str, workloads: Iterable[WorkloadView], depth: int) -> list[Line]:
+        return self._lines_of(key, filter(self._answers, workloads), depth)
 
-def _answers(workload: WorkloadView, wanted: Filter, renderer: Renderer[WorkloadView]) -> bool:
-    if not wanted:
-        return True
-    return wanted.passes(renderer.haystack(workload), lambda name: renderer.field_text(workload, name).casefold())
+    def _lines_of(self, key: str, workloads: Iterable[WorkloadView], depth: int) -> list[Line]:
+        return self._sorted(Line(f"{key}/{w.name}", w.name, depth, workload=w) for w in workloads)
+
+    def _sorted(self, lines: Iterable[Line]) -> list[Line]:
+        return _RENDERER.sorted(lines, self.sort) if self.sort else list(lines)
+
+    def _answers(self, workload: WorkloadView) -> bool:
+        if not self.wanted:
+            return True
+        field_text = self.renderer.field_text
+        return self.wanted.passes(self.renderer.haystack(workload), lambda name: field_text(workload, name).casefold())
 
 
 def _group(group_id: str, label: str, hint: str, workloads: Iterable[WorkloadView]) -> Group:
@@ -167,6 +186,8 @@ def outline_renderer() -> Renderer[Line]:
         ),
         key=lambda line: line.key,
         subject=lambda line: line.workload.name if line.workload else "",
+        arranged=True,
+        one_of_all=lambda line: line.workload is not None,
     )
 
 
@@ -180,7 +201,7 @@ def _label(line: Line) -> Cell:
 def _state(line: Line) -> Cell:
     if line.workload is not None:
         return relation_cell(relation_word(line.workload))
-    if line.server is not None and line.server.duplicates:
+    if line.server is not None and line.server.duplicates and not line.server.chosen:
         return Cell(f"! {1 + len(line.server.duplicates)} names", Tone.WARN)
     if line.server is not None and line.children:
         return Cell(f"{line.children} linked", Tone.MUTED)
@@ -189,3 +210,6 @@ def _state(line: Line) -> Cell:
 
 def _status(line: Line) -> Cell:
     return status_cell(line.workload.status) if line.workload else Cell("")
+
+
+_RENDERER = outline_renderer()

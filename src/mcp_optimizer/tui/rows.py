@@ -1,18 +1,9 @@
 """The rows behind a table: filter, sort, marks and cursor, kept by key through every refresh. No widgets here."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from mcp_optimizer.tui.columns import Column, Renderer
+from mcp_optimizer.tui.columns import Renderer, Sort
 from mcp_optimizer.tui.filtering import Filter, parse
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """By which column rows are sorted."""
-
-    column: str
-    descending: bool = False
 
 
 class Rows[R]:
@@ -84,16 +75,13 @@ class Rows[R]:
 
     def mark_all(self) -> None:
         """Mark every row that is shown; when all are marked already, take the marks away."""
-        shown = {self.renderer.key(row) for row in self.visible}
+        shown = {self.renderer.key(row) for row in self.visible if self.renderer.one_of_all(row)}
         self.marks = self.marks - shown if shown <= self.marks else self.marks | shown
 
     def _arrange(self) -> None:
         key, subject = self.cursor_key, self._subject(self.cursor_row)
         rows = [row for row in self.all if self._passes(row)] if self.filter else list(self.all)
-        column = self.renderer.column(self.sort.column) if self.sort else None
-        if column is not None and self.sort is not None:
-            rows = _sorted(rows, self.renderer, column, descending=self.sort.descending)
-        self.visible = rows
+        self.visible = rows = rows if self.renderer.arranged else self.renderer.sorted(rows, self.sort)
         self._places = {self.renderer.key(row): place for place, row in enumerate(rows)}
         if key is None or not (self.move_to(key) or self._follow(subject)):
             self.move(self.cursor)
@@ -113,9 +101,3 @@ class Rows[R]:
             haystack = self._haystacks[key] = self.renderer.haystack(row)
         field: Callable[[str], str] = lambda name: self.renderer.field_text(row, name).casefold()  # noqa: E731
         return self.filter.passes(haystack, field)
-
-
-def _sorted[R](rows: list[R], renderer: Renderer[R], column: Column[R], *, descending: bool) -> list[R]:
-    """Rows by a column; equal ones by key, ascending either way."""
-    by_key = sorted(rows, key=renderer.key)
-    return sorted(by_key, key=lambda row: renderer.order(row, column), reverse=descending)

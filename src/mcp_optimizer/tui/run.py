@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_optimizer.tui import garbage
-from mcp_optimizer.tui.app import OptimizerApp
+from mcp_optimizer.tui.app import Leaving, OptimizerApp
 from mcp_optimizer.tui.logbook import LogBook
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ def run(
     keys: Mapping[str, Sequence[str] | str] | None = None,
     logbook: LogBook | None = None,
     state_file: Path | None = None,
-) -> int:
-    """Run the terminal UI until it is left; the exit code. ``keys`` maps action ids to the keys they get instead.
+) -> tuple[int, Leaving]:
+    """Run the terminal UI until it is left; the exit code, and why it was left.
 
+    ``keys`` maps action ids to the keys they get instead.
     ``service_factory`` makes a service that is not open yet: it is opened inside the loop of the app. For read-only use
     it must make a read-only service; ``read_only`` takes the dangerous actions away. ``logbook`` holds what is logged
     meanwhile. ``state_file``: where area, theme, sorts and filters are kept for the next time. Raises KeyClashError.
@@ -38,4 +39,4 @@ def run(
     )
     with garbage.kept_small():
         app.run()
-    return app.return_code or 0
+    return app.return_code or 0, app.return_value or Leaving.QUIT

@@ -1,4 +1,4 @@
-"""The program's own themes: calm, few colours, each with a meaning. Readable with 256 and 16 colours too."""
+"""The program's own themes: calm, few colours, each with a meaning. One of them is for 16 colours."""
 
 from textual.theme import Theme
 
@@ -34,4 +34,35 @@ LIGHT = Theme(
     dark=False,
     variables={"input-selection-background": "#006f87 25%", "border": "#b9b4a8", "scrollbar": "#d6d2c7"},
 )
-THEMES = (DARK, LIGHT)
+SIXTEEN = Theme(
+    name="mcp-optimizer-16",
+    primary="#5c5cff",
+    secondary="#c0c0c0",
+    accent="#00ffff",
+    success="#00ff00",
+    warning="#ffff00",
+    error="#ff5555",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#000000",
+    boost="#000080",
+    dark=True,
+    variables={
+        "text-accent": "#00ffff",
+        "text-success": "#00ff00",
+        "text-warning": "#ffff00",
+        "text-error": "#ff5555",
+        "foreground-muted": "#c0c0c0",
+        "input-selection-background": "#000080",
+        "border": "#c0c0c0",
+        "scrollbar": "#808080",
+    },
+)
+"""For terminals of 16 colours, where the others would be grey: its colours are those that such a terminal has."""
+THEMES = (DARK, LIGHT, SIXTEEN)
+
+
+def first_theme(color_system: str | None) -> str:
+    """The theme that suits a terminal (``rich.console.Console.color_system``) best when nobody has chosen one."""
+    return (SIXTEEN if color_system in {"standard", "windows"} else DARK).name

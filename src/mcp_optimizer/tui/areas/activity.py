@@ -24,6 +24,7 @@ from mcp_optimizer.tui.details.serving import hit_words
 from mcp_optimizer.tui.dialogs.check import CheckDialog
 from mcp_optimizer.tui.dialogs.choose import Choice, ChooseDialog
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog, text_offer
 from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
@@ -106,7 +107,7 @@ class ActivityArea(AreaView):
 
     def take_focus(self) -> None:
         """The list."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def update(self) -> None:
         """Show the lists of the feed, or why there are none."""
@@ -162,14 +163,14 @@ class ActivityArea(AreaView):
         self._show_entry()
         self._count()
         if had_focus:
-            self.table.focus()
+            self.screen.set_focus(self.table)
 
     def _tell_panes(self) -> None:
         tabs = []
         for name in _PANES:
             number = len(self.query_one(f"#{name}", Table).rows.all)
             style = "bold underline" if name == self.shown else STYLES[Tone.MUTED]
-            level = f" ({self.least} and up)" if name == self.shown == _LOG else ""
+            level = f" ≥{self.least}" if name == self.shown == _LOG else ""
             tab = Content.styled(f"{name.capitalize()} {count(number)}", style) + Content.styled(level, "not underline")
             tabs.append(tab.stylize(Style.from_meta({"pane": name})))
         self.query_one("#panes", Static).update(Content(" ") + Content("   ").join(tabs))
@@ -186,15 +187,16 @@ class ActivityArea(AreaView):
     def _filter_changed(self, event: LineInput.Changed) -> None:
         event.stop()
         self.table.filter_by(event.value)
+        self.table.say(self.trouble() or _nothing(self.shown, filtered=bool(event.value)))
 
     @on(LineInput.Left)
     def _filter_left(self) -> None:
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     @on(Table.Changed)
     def _count(self) -> None:
         rows = self.table.rows
-        self.query_one(FilterLine).tell(len(rows.visible), len(rows.all), 0)
+        self.query_one(FilterLine).tell(len(rows.visible), len(rows.all), 0, self.table.order)
 
     @on(Table.Highlighted)
     def _show_entry(self) -> None:
@@ -278,7 +280,7 @@ class ActivityArea(AreaView):
 
     def do_filter(self) -> None:
         """Type a filter."""
-        self.field.focus()
+        self.field.enter()
 
     def do_sort(self) -> None:
         """Sort by the next column."""
@@ -294,11 +296,17 @@ class ActivityArea(AreaView):
         if isinstance(entry, Value):
             self.app.push_screen(JsonDialog(self.context, entry.model_dump(mode="json")))
 
+    def do_copy(self) -> None:
+        """Choose what to copy of the entry."""
+        entry = self.table.rows.cursor_row
+        if isinstance(entry, Value):
+            self.app.push_screen(CopyDialog(self.context, entry.model_dump(mode="json")))
+
     def do_detail(self) -> None:
         """The detail alone, or beside the list again."""
         alone = not self.has_class("-detail-alone")
         self.set_class(alone, "-detail-alone")
-        (self.pane if alone else self.table).focus()
+        self.screen.set_focus(self.pane if alone else self.table)
 
     def offers(self) -> list[Offer]:
         """The list that is shown, and the entry under the cursor."""
@@ -350,7 +358,7 @@ class ActivityArea(AreaView):
         if self.has_class("-detail-alone"):
             self.do_detail()
         elif self.pane.has_focus:
-            self.table.focus()
+            self.screen.set_focus(self.table)
         else:
             return False
         return True
@@ -364,7 +372,7 @@ class ActivityArea(AreaView):
 
 def _nothing(name: str, *, filtered: bool) -> list[tuple[str, Tone]]:
     if filtered:
-        return [("Nothing passes the filter.", Tone.PLAIN), ("esc in the filter (/) takes it away.", Tone.MUTED)]
+        return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]
     words: dict[str, str] = {
         Resource.RUNS: "No ingestion yet: press i.",
         Resource.PROBLEMS: "No open problems.",

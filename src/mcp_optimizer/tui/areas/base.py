@@ -37,6 +37,10 @@ class AreaView(Vertical):
         """Focus what is worked with first."""
         raise NotImplementedError
 
+    def enter(self) -> None:
+        """A person has come here by its key: focus what is worked with first."""
+        self.take_focus()
+
     def target(self) -> Target:
         """This place, so that it can be come back to."""
         return Target(self.area)

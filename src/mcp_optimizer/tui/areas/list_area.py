@@ -8,10 +8,11 @@ from textual.containers import Container, Vertical
 
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import TableArea
+from mcp_optimizer.tui.columns import Sort
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.filtering import unknown_field
 from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
-from mcp_optimizer.tui.rows import Sort
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine, LineInput
@@ -58,9 +59,18 @@ class ListArea[R](TableArea[R]):
             name = self.table.rows.renderer.name
             trouble = [
                 (f"No {name} pass the filter.", Tone.PLAIN),
-                ("esc in the filter (/) takes it away.", Tone.MUTED),
+                *self._fields_there_are(),
+                ("esc takes it away.", Tone.MUTED),
             ]
         self.table.say(trouble if trouble is not None else self.empty())
+
+    def _fields_there_are(self) -> Message:
+        """What may stand before a colon, where something else does."""
+        rows = self.table.rows
+        unknown = unknown_field(rows.filter_text, rows.renderer.field_names)
+        if not unknown:
+            return ()
+        return [(f"There is no field {unknown}; there are: {', '.join(sorted(rows.renderer.field_names))}.", Tone.WARN)]
 
     # Places
 
@@ -115,18 +125,18 @@ class ListArea[R](TableArea[R]):
 
     @on(LineInput.Left)
     def _filter_left(self) -> None:
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     @on(Table.Changed)
     def _count_rows(self) -> None:
         rows = self.table.rows
-        self.filter_line.tell(len(rows.visible), len(rows.all), len(rows.marks))
+        self.filter_line.tell(len(rows.visible), len(rows.all), len(rows.marks), self.table.order)
 
     # Actions
 
     def do_filter(self) -> None:
         """Type a filter."""
-        self.filter_line.field.focus()
+        self.filter_line.field.enter()
 
     def clear(self) -> bool:
         """Take away the marks, else the filter; False when there is neither."""

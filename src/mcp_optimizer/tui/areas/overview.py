@@ -11,6 +11,10 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import AreaView
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.news import news_document, welcome_document
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
+from mcp_optimizer.tui.dialogs.json import JsonDialog
+from mcp_optimizer.tui.dialogs.save import Offer, text_offer
+from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
 from mcp_optimizer.tui.facts import Fact, fact_renderer, facts
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.messages import Go
@@ -44,7 +48,7 @@ class OverviewArea(AreaView):
 
     def take_focus(self) -> None:
         """The numbers, or the welcome when there are none."""
-        (self.pane if self.has_class("-empty") else self.table).focus()
+        self.screen.set_focus(self.pane if self._bare else self.table)
 
     def update(self) -> None:
         """Show numbers and news, or a welcome when nothing is stored."""
@@ -61,6 +65,38 @@ class OverviewArea(AreaView):
         if had_focus:
             self.take_focus()
 
+    @property
+    def _bare(self) -> bool:
+        return self.has_class("-empty")
+
+    # Actions
+
+    def do_json(self) -> None:
+        """Everything that is counted."""
+        if self.context.feed.overview is not None:
+            self.app.push_screen(JsonDialog(self.context, self.context.feed.overview.model_dump(mode="json")))
+
+    def do_copy(self) -> None:
+        """Choose what to copy."""
+        if self.context.feed.overview is not None:
+            self.app.push_screen(CopyDialog(self.context, self.context.feed.overview.model_dump(mode="json")))
+
+    def offers(self) -> list[Offer]:
+        """The numbers, and all that is known at a glance."""
+        overview, rows = self.context.feed.overview, self.table.rows
+        if overview is None:
+            return []
+        text = self.pane.text
+        return [
+            text_offer(
+                "the numbers, as Markdown",
+                "overview.md",
+                lambda: table_markdown("Overview", rows.renderer, rows.visible),
+            ),
+            text_offer("problems and runs, as Markdown", "news.md", lambda: text_markdown("Overview", text)),
+            text_offer("all of it, as JSON", "overview.json", lambda: as_json(overview)),
+        ]
+
     def _document(self, overview: Overview, width: int, *, bare: bool) -> Lines:
         if bare:
             return welcome_document(overview, width, read_only=self.context.read_only)
@@ -70,5 +106,5 @@ class OverviewArea(AreaView):
     def do_jump(self) -> None:
         """To the list behind the number."""
         fact = self.table.rows.cursor_row
-        if fact is not None and fact.target is not None and not self.has_class("-empty"):
+        if fact is not None and fact.target is not None and not self._bare:
             self.post_message(Go(fact.target))

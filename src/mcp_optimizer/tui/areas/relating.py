@@ -43,7 +43,9 @@ class RelatingArea[R](ListArea[R]):
         chosen = self.chosen_workloads()
         stored = [workload for workload in chosen if workload.id]
         if chosen and not stored:
-            self._tell(f"{chosen[0].name} was rejected and is not stored: resolve the duplicate first.")
+            resolve, ingest = (self.context.keymap.words_for(name) for name in ("resolve", "ingest"))
+            ways = f"{resolve} chooses the entry that counts, {ingest} then takes it in"
+            self._tell(f"{chosen[0].name} was rejected and is not stored: {ways}.")
         elif not chosen:
             self._tell("There is no workload here.")
         return stored

@@ -1,8 +1,12 @@
 """Relationships: what inherits from what, and beside it why."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
+
+from textual import on
+from textual.worker import Worker, WorkerState
 
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
@@ -11,7 +15,7 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
-from mcp_optimizer.tui.columns import Renderer
+from mcp_optimizer.tui.columns import Renderer, Sort
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import explanation_document
 from mcp_optimizer.tui.details.registry import registry_document
@@ -21,6 +25,8 @@ from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.outline import Line, Relationships, opened_at_first, outline_renderer
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
 from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.trials import tried
+from mcp_optimizer.tui.widgets.table import Table
 
 
 class RelationshipsArea(RelatingArea[Line]):
@@ -30,9 +36,12 @@ class RelationshipsArea(RelatingArea[Line]):
     needs = (Resource.REGISTRY, Resource.WORKLOADS)
     labels: ClassVar[dict[str, str]] = {"jump": "Go to", "explain": "Read"}
 
+    trials: tuple[str, dict[str, str]] = ("", {})
+    """The workload that was tried last, and what each way on would do to it."""
     relationships: Relationships | None = None
     opened: set[str] | None = None
     filter = Filter()
+    _sort: Sort | None = None
 
     def renderer(self) -> Renderer[Line]:
         """Lines of the outline."""
@@ -57,12 +66,20 @@ class RelationshipsArea(RelatingArea[Line]):
     def _lines(self) -> Sequence[Line]:
         if self.relationships is None:
             return ()
-        return self.relationships.lines(self.opened or set(), self.filter, workload_renderer(self.context.clock))
+        self._sort = self.table.rows.sort
+        workloads = workload_renderer(self.context.clock)
+        return self.relationships.lines(self.opened or set(), self.filter, workloads, self._sort)
+
+    @on(Table.Changed)
+    def _order_changed(self) -> None:
+        """Lines are sorted here, below what they stand under."""
+        if self.table.rows.sort != self._sort:
+            self.table.put(self._lines())
 
     def empty(self) -> Message:
         """How to get some."""
         if self.filter:
-            return [("Nothing passes the filter.", Tone.PLAIN), ("esc in the filter (/) takes it away.", Tone.MUTED)]
+            return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]
         way = "The database is read-only." if self.context.read_only else "Press i to ingest registry and workloads."
         return [("No registry servers and no workloads yet.", Tone.STRONG), (way, Tone.PLAIN)]
 
@@ -106,7 +123,8 @@ class RelationshipsArea(RelatingArea[Line]):
         """Why a workload inherits from that entry; a server with its workloads; what a group is."""
         clock = self.context.clock
         if isinstance(value, Explanation):
-            return explanation_document(value, width, clock, self.context.keymap)
+            trials = self.trials[1] if self.trials[0] == value.workload else {}
+            return explanation_document(value, width, clock, self.context.keymap, trials)
         if isinstance(value, RegistryServerView):
             return registry_document(value, clock, width)
         if value.server is not None:
@@ -115,6 +133,27 @@ class RelationshipsArea(RelatingArea[Line]):
         page.title(value.label, ("" if value.workload else str(value.children), Tone.MUTED))
         page.paragraph("…" if value.workload else value.hint, Tone.MUTED)
         return page.lines
+
+    def detail_was_read(self, value: Explanation | RegistryServerView) -> None:
+        """Once an explanation has been read for a while, what each way on would do is found out, too."""
+        service = self.context.service
+        if service is None or self.context.read_only or not isinstance(value, Explanation):
+            return
+
+        async def trying() -> dict[str, str]:
+            await asyncio.sleep(self.context.trial_delay)
+            return await tried(service, value)
+
+        self.run_worker(trying, name=value.workload, group="trials", exclusive=True, exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what the ways on would do beside them."""
+        super().on_worker_state_changed(event)
+        worker, explanation = event.worker, self.detail
+        if worker.group == "trials" and event.state is WorkerState.SUCCESS and worker.result is not None:
+            self.trials = (worker.name, worker.result)
+            if isinstance(explanation, Explanation) and explanation.workload == worker.name:
+                self.pane.show(self.table.rows.cursor_key, lambda width: self.document(explanation, width))
 
     def export_values(self) -> list[Value]:
         """The servers and workloads of the lines that are shown, each once."""
@@ -190,7 +229,7 @@ class RelationshipsArea(RelatingArea[Line]):
 
     def do_explain(self) -> None:
         """Into the explanation, to read it."""
-        self.pane.focus()
+        self.screen.set_focus(self.pane)
 
     @property
     def subject(self) -> Value | None:

@@ -18,13 +18,16 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import Reading, TableArea
+from mcp_optimizer.tui.choices import searched_servers, tools_of
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.hit import hit_document
+from mcp_optimizer.tui.details.why import why_document
+from mcp_optimizer.tui.dialogs.choose import ChooseDialog
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.memory import ListState
-from mcp_optimizer.tui.messages import Go, Target
+from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.hits import hit_renderer
 from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
@@ -60,6 +63,7 @@ class SearchArea(TableArea[SearchHit]):
         self.searched_tokens = 0
         """Tokens of all tools that scope and filters let through."""
         self.error: BaseException | None = None
+        self._found_for: SearchQuery | None = None
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -102,11 +106,15 @@ class SearchArea(TableArea[SearchHit]):
 
     def take_focus(self) -> None:
         """The query while there is none, then the results."""
-        (self.table if self.hits else self.field).focus()
+        self.screen.set_focus(self.table if self.hits else self.field)
+
+    def enter(self) -> None:
+        """What is typed next is a query, always."""
+        self.do_filter()
 
     def do_filter(self) -> None:
         """Type another query."""
-        self.field.focus()
+        self.field.enter()
 
     # Searching
 
@@ -123,7 +131,7 @@ class SearchArea(TableArea[SearchHit]):
 
     @on(LineInput.Left, "#query-text")
     def _query_left(self) -> None:
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def _start(self) -> None:
         text = self.field.value.strip()
@@ -146,6 +154,9 @@ class SearchArea(TableArea[SearchHit]):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show what was found, or why nothing could be."""
+        if event.worker.group == "why":
+            self._why_answered(event.worker)
+            return
         if event.worker.group != "search" or event.worker.name != self.query_filters.text:
             return
         if event.state is WorkerState.SUCCESS:
@@ -158,7 +169,12 @@ class SearchArea(TableArea[SearchHit]):
         self, hits: tuple[SearchHit, ...] | None, searched_tokens: int = 0, *, error: BaseException | None = None
     ) -> None:
         self.hits, self.searched_tokens, self.error = hits, searched_tokens, error
+        anew, self._found_for = self.query_filters != self._found_for, self.query_filters
+        if anew:  # another question: its best answer first
+            self.table.rows.sort_by(None)
         self.table.put(hits or ())
+        if anew:
+            self.table.do_top()
         self._say()
 
     def _say(self) -> None:
@@ -178,7 +194,7 @@ class SearchArea(TableArea[SearchHit]):
         if self.hits is None:
             return [("Searching …", Tone.MUTED)]
         wider = "Only running workloads are searched: t widens that, o the scope." if self.query_filters.status else ""
-        return [("No tool was found.", Tone.PLAIN), (wider, Tone.MUTED)]
+        return [("No tool was found.", Tone.PLAIN), (wider, Tone.MUTED), ("w says why one is not.", Tone.MUTED)]
 
     def _tokens(self) -> Content:
         if not self.hits:
@@ -230,9 +246,9 @@ class SearchArea(TableArea[SearchHit]):
         return Content.assemble((f"{key} ", "bold $text-accent"), (f"{label} ", STYLES[Tone.MUTED]), safe.line(value))
 
     def remember(self) -> dict[str, ListState]:
-        """Scope and status; what was asked is not kept."""
+        """Scope and status; what was asked, and how its answer was sorted, is not kept."""
         query = self.query_filters
-        return {self.area: ListState.of(query.status or "", self.table.rows.sort, query.scope)}
+        return {self.area: ListState.of(query.status or "", None, query.scope)}
 
     def recall(self, lists: Mapping[str, ListState]) -> None:
         """The same, put back."""
@@ -240,7 +256,6 @@ class SearchArea(TableArea[SearchHit]):
         if state is not None:
             scope = Scope(state.chosen) if state.chosen in _SCOPES else Scope.WORKLOAD
             self.query_filters = self.query_filters.model_copy(update={"scope": scope, "status": state.filter or None})
-            self.table.sort_by(state.order)
             self._tell_filters()
 
     # Results
@@ -276,7 +291,7 @@ class SearchArea(TableArea[SearchHit]):
         self.hits = None
         self._tell_filters()
         self._start()
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def do_jump(self) -> None:
         """To the server of the tool."""
@@ -291,6 +306,48 @@ class SearchArea(TableArea[SearchHit]):
         if hit is not None:
             what = "server" if hit.scope is Scope.REGISTRY else "workload"
             self.post_message(Go(Target(Area.RELATIONSHIPS, f"{what}:{hit.server}", "")))
+
+    def do_why(self) -> None:
+        """Why a tool that was expected is not there: a person names its server, then the tool."""
+        service, query = self.context.service, self.query_filters
+        if service is None:
+            return
+        if not query.text:
+            self.post_message(Say("Type a query first.", Tone.MUTED))
+            return
+
+        def tool_named(server: str, tool: str | None) -> None:
+            if tool is not None:
+                asking = partial(service.search_why, query, server, tool)
+                self.run_worker(asking, name="why", group="why", exclusive=True, exit_on_error=False)
+
+        def server_named(server: str | None) -> None:
+            if server is not None:
+                read = partial(tools_of, service, query.scope, server)
+                self.app.push_screen(
+                    ChooseDialog(self.context, f"Which tool of {server} did you expect?", read),
+                    partial(tool_named, server),
+                )
+
+        read = partial(searched_servers, service, query.scope)
+        self.app.push_screen(
+            ChooseDialog(self.context, "Of which server is the tool you expected?", read), server_named
+        )
+
+    def _why_answered(self, worker: Worker) -> None:
+        if worker.state is WorkerState.ERROR:
+            self.post_message(Say(f"✗ {safe.error_line(worker.error)}", Tone.BAD))
+        elif worker.result is not None:
+            answer, query, keymap = worker.result, self.query_filters.text, self.context.keymap
+            self.pane.show("why", lambda width: why_document(answer, query, width, keymap))
+            self.screen.set_focus(self.pane)
+
+    def close(self) -> bool:
+        """Leave the detail; an answer to why gives way to the hit under the cursor."""
+        left = super().close()
+        if left:
+            self._row_highlighted()
+        return left
 
 
 async def _answer(service: "DataService", query: SearchQuery) -> tuple[tuple[SearchHit, ...], int]:

@@ -58,6 +58,9 @@ class TableArea[R](AreaView):
         """The detail of a row, or of what was read for it."""
         raise NotImplementedError
 
+    def detail_was_read(self, value: Any) -> None:
+        """Something is known in detail now, and shown."""
+
     # Parts
 
     @property
@@ -92,7 +95,7 @@ class TableArea[R](AreaView):
 
     def take_focus(self) -> None:
         """The list."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     # Events
 
@@ -139,6 +142,7 @@ class TableArea[R](AreaView):
             value: Value = worker.result
             self._detail = (worker.name, value)
             self.pane.show(worker.name, lambda width: self.document(value, width))
+            self.detail_was_read(value)
         elif event.state is WorkerState.ERROR:
             words, remedy = safe.error_words(worker.error)
             said = (safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT))
@@ -169,7 +173,7 @@ class TableArea[R](AreaView):
         """The detail alone, or beside the list again."""
         alone = not self.has_class("-detail-alone")
         self.set_class(alone, "-detail-alone")
-        (self.pane if alone else self.table).focus()
+        self.screen.set_focus(self.pane if alone else self.table)
 
     def do_json(self) -> None:
         """The whole row, as far as it is known."""
@@ -211,7 +215,7 @@ class TableArea[R](AreaView):
         if self.has_class("-detail-alone"):
             self.do_detail()
         elif self.pane.has_focus:
-            self.table.focus()
+            self.screen.set_focus(self.table)
         else:
             return False
         return True

@@ -1,6 +1,7 @@
 """Why a workload inherits from the entry it does, or from none, in a document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from mcp_optimizer.domain.matching import Explanation, NearMiss, Reason, Step
 from mcp_optimizer.domain.models import Kind, Relation
@@ -25,6 +26,7 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.OTHER_KIND: "right name or place, but the other kind of server",
     Reason.DUPLICATE: "claims the same identity as another entry",
 }
+_NO_TRIALS: Mapping[str, str] = MappingProxyType({})
 _GOOD = frozenset({"match", "linked", "resolved"})
 _BAD = frozenset({"rejected", "several claim it", "unresolved"})
 _WARN = frozenset({"drifted", "linkable"})
@@ -51,11 +53,16 @@ def outcome_cell(outcome: str) -> Cell:
 
 
 def explanation_document(
-    explanation: Explanation, width: int, clock: Clock = system_clock, keymap: Keymap | None = None
+    explanation: Explanation,
+    width: int,
+    clock: Clock = system_clock,
+    keymap: Keymap | None = None,
+    trials: Mapping[str, str] = _NO_TRIALS,
 ) -> Lines:
     """Verdict, steps, drift, near misses with the exact difference, how it came about, and what can be done.
 
-    With a keymap each way on has its key; without one, as in a file, they are left out.
+    With a keymap each way on has its key; without one, as in a file, they are left out. ``trials``: what the dry run of
+    an action has shown, by its id.
     """
     page = Document(width)
     verdict = relation_cell(verdict_word(explanation))
@@ -79,6 +86,8 @@ def explanation_document(
         if action and keymap is not None and not key:
             continue
         page.item(key or "•", advice)
+        if action in trials:
+            page.paragraph(f"dry run: {trials[action]}", Tone.MUTED, indent=3)
     return page.lines
 
 
@@ -96,8 +105,13 @@ def verdict_sentence(explanation: Explanation) -> str:
 
 def advices(explanation: Explanation) -> list[tuple[str, str]]:
     """What a person can do about it: the action that does it (empty: nothing here does), and in words."""
-    linkable, nearest = explanation.linkable_to, _nearest(explanation)
+    linkable, nearest = explanation.linkable_to, nearest_miss(explanation)
     if explanation.verdict is Relation.REJECTED:
+        if any(step.outcome == "resolved" for step in explanation.steps):
+            return [
+                ("ingest", "it is resolved: the next ingestion of workloads takes it in"),
+                ("resolve", "or choose another entry"),
+            ]
         return [
             ("resolve", "choose the entry that counts; the choice is kept"),
             ("ingest", "or have the catalog name the identity once, and ingest registry and workloads again"),
@@ -119,7 +133,8 @@ def advices(explanation: Explanation) -> list[tuple[str, str]]:
     return ways
 
 
-def _nearest(explanation: Explanation) -> NearMiss | None:
+def nearest_miss(explanation: Explanation) -> NearMiss | None:
+    """The registry server that comes nearest and could be linked."""
     return next((miss for miss in explanation.near_misses if miss.reason is not Reason.OTHER_KIND), None)
 
 

@@ -19,7 +19,11 @@ def hit_document(hit: SearchHit, width: int) -> Lines:
     page.title(hit.tool, (f"of {whose} {hit.server}", Tone.MUTED))
     page.field("found by", why_words(hit), Tone.GOOD)
     semantic = "not found" if hit.semantic_rank is None else f"rank {hit.semantic_rank}"
-    distance = "" if hit.semantic_distance is None else f", cosine distance {hit.semantic_distance:.4f}"
+    distance = (
+        ""
+        if hit.semantic_distance is None
+        else f", cosine distance {hit.semantic_distance:.4f}; its server's counts in, too"
+    )
     page.field("meaning", semantic + distance)
     page.field("text", _text_words(hit))
     for field, words in hit.matched.items():

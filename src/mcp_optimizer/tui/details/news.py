@@ -16,7 +16,7 @@ def news_document(overview: Overview, clock: Clock, width: int) -> Lines:
     page.heading("OPEN PROBLEMS", count(len(overview.problems)) if overview.problems else "none")
     for problem in overview.problems[:_FEW]:
         cell = problem_cell(problem.problem)
-        page.add((cell.text.ljust(12), cell.tone), (problem.name, Tone.STRONG))
+        page.add((cell.text.ljust(14), cell.tone), (problem.name, Tone.STRONG))
         page.paragraph(problem.reason, Tone.MUTED, indent=2)
     if len(overview.problems) > _FEW:
         page.add((f"and {len(overview.problems) - _FEW} more: 6 Activity", Tone.MUTED))
@@ -24,7 +24,7 @@ def news_document(overview: Overview, clock: Clock, width: int) -> Lines:
     for run in overview.runs[:_FEW]:
         cell = outcome_cell(run.outcome)
         ago = f"{age(run.started_at, clock)} ago, took {duration(run.seconds)}"
-        page.add((cell.text.ljust(12), cell.tone), (run.what, Tone.STRONG), (f"  {ago}", Tone.MUTED))
+        page.add((cell.text.ljust(14), cell.tone), (run.what, Tone.STRONG), (f"  {ago}", Tone.MUTED))
         page.paragraph(run.error or run.summary, Tone.BAD if run.error else Tone.MUTED, indent=2)
     for server in overview.servers[:_FEW]:
         page.heading("MCP SERVER", f"{server.address}, up {age(server.started_at, clock)}")
@@ -51,7 +51,7 @@ def welcome_document(overview: Overview, width: int, *, read_only: bool) -> Line
     else:
         page.field("ToolHive", "start it, then press i and ↵: registry and workloads are read from it")
         page.field("a file", "press i and name a registry document or a snapshot, by path or URL")
-    page.field("a demo", "leave (q) and run: mcp-optimizer demo")
+    page.field("a demo", "press D: sample data in a database of its own; q comes back")
     page.field("help", "? lists every key, : finds every command")
     page.blank()
     page.field("database", overview.database, Tone.MUTED)

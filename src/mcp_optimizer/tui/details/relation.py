@@ -9,6 +9,8 @@ from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.workload import changed_words
 from mcp_optimizer.tui.tone import Tone
 
+_FEW = 3
+"""Of workloads that stay as they are so many are named."""
 _MANY = 30
 """Of a list longer than this the rest is only counted."""
 
@@ -25,15 +27,19 @@ def relation_document(report: RelationReport, width: int) -> Lines:
         _rest(page, len(report.linked))
         page.paragraph("They take over its description, and its name as the context of their tools.", Tone.MUTED)
     if report.unlinked:
-        page.add((f"{_workloads(len(report.unlinked))} will become autonomous", Tone.WARN))
+        page.add((f"{_workloads(len(report.unlinked))} will be autonomous, by your decision", Tone.WARN))
         page.paragraph(", ".join(report.unlinked[:_MANY]), Tone.STRONG, indent=2)
         _rest(page, len(report.unlinked))
         page.paragraph("They stay so until they are linked, or re-matched by name.", Tone.MUTED)
     _items(page, "✗ rejected", report.rejected, Tone.BAD)
-    _items(page, "· unchanged", report.unchanged, Tone.MUTED)
+    if len(report.unchanged) > _FEW:
+        page.blank()
+        page.field("· unchanged", f"{_workloads(len(report.unchanged))} stay as they are", Tone.MUTED)
+    else:
+        _items(page, "· unchanged", report.unchanged, Tone.MUTED)
     if report.linked or report.unlinked:
         page.blank()
-        page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
+        page.field("embedding", _texts(report.reembedded_texts))
     return page.lines
 
 
@@ -50,10 +56,22 @@ def resolution_document(report: ResolutionReport, width: int) -> Lines:
         page.field("renames", f"the context of {', '.join(report.context_renamed[:_MANY])}")
     if report.waiting:
         page.field("waiting", f"{', '.join(report.waiting[:_MANY])}: comes in with the next ingestion of workloads (i)")
-    page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
+    page.field("embedding", _texts(report.reembedded_texts))
     page.blank()
     page.paragraph("The choice is kept through every later ingestion.", Tone.MUTED)
     return page.lines
+
+
+def trial_words(report: RelationReport | ResolutionReport) -> str:
+    """What a dry run has shown, in a sentence."""
+    if isinstance(report, ResolutionReport):
+        waiting = f"; {', '.join(report.waiting[:_MANY])} comes in with the next ingestion" if report.waiting else ""
+        return f"{report.chosen} would count{waiting}; {_texts(report.reembedded_texts)}"
+    links = [f"{link.workload} would inherit from {link.registry_server}" for link in report.linked]
+    ends = [f"{name} would inherit from nothing" for name in report.unlinked]
+    if not (links or ends):
+        return "; ".join(["nothing would change", *(item.reason for item in (*report.rejected, *report.unchanged))])
+    return "; ".join([*links, *ends, _texts(report.reembedded_texts)])
 
 
 def acceptance_document(report: AcceptReport, width: int) -> Lines:
@@ -97,6 +115,10 @@ def _items(page: Document, label: str, items: Sequence[ItemProblem], tone: Tone)
     for item in items[:_MANY]:
         page.field(label, f"{item.name} {item.reason}", tone)
     _rest(page, len(items))
+
+
+def _texts(number: int) -> str:
+    return f"{count(number)} text{'' if number == 1 else 's'} to embed anew"
 
 
 def _workloads(number: int) -> str:

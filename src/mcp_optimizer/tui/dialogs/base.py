@@ -8,7 +8,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widget import Widget
+from textual.widgets import Input, Static
 
 from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.actions import Area
@@ -28,6 +29,7 @@ class Dialog[T](ModalScreen[T]):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
+        self._typed_ahead: list[events.Event] = []
 
     def compose(self) -> ComposeResult:
         """Frame, body, keys."""
@@ -50,12 +52,29 @@ class Dialog[T](ModalScreen[T]):
         """The same, with the mouse."""
         self.action_close()
 
+    def _forward_event(self, event: events.Event) -> None:
+        """Keep what is typed before anything here has the focus: over a slow line keys come in a bunch."""
+        if self.focused is None and isinstance(event, events.Key | events.Paste):
+            self._typed_ahead.append(event)
+        else:
+            super()._forward_event(event)
+
+    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
+        """Give what gets the focus what was typed before."""
+        super().set_focus(widget, scroll_visible, from_app_focus)
+        if self.focused is not None:
+            kept, self._typed_ahead = self._typed_ahead, []
+            for event in kept:
+                self.focused._forward_event(event)
+
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Leave a line that is read when the dialog is gone."""
         self.app.post_message(Say(text, tone))
 
     def on_key(self, event: events.Key) -> None:
-        """The keys of the lists work on what has the focus here, else on the dialog."""
+        """The keys of the lists work on what has the focus here, else on the dialog; a field takes its keys in turn."""
+        if isinstance(self.focused, Input):
+            return
         action = self.context.keymap.find(event.key, Area.RELATIONSHIPS) or self.context.keymap.find(
             event.key, Area.REGISTRY
         )

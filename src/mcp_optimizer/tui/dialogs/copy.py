@@ -17,7 +17,21 @@ from mcp_optimizer.tui.widgets.table import Table
 
 type Choice = tuple[str, str]
 
-_FIELDS = ("name", "workload", "tool", "server", "identity", "registry_server", "id", "endpoint")
+_FIELDS = (
+    "name",
+    "workload",
+    "tool",
+    "server",
+    "identity",
+    "registry_server",
+    "id",
+    "endpoint",
+    "query",
+    "reason",
+    "event",
+    "address",
+    "database",
+)
 
 
 def choices(value: Mapping[str, Any]) -> list[Choice]:
@@ -54,7 +68,7 @@ class CopyDialog(Dialog[None]):
         if choice is not None:
             label, text = choice
             self.app.copy_to_clipboard(text)
-            self.say(f"Copied {label}: {shorten(one_line(text), 400)}", Tone.GOOD)
+            self.say(f"Copied {label}: {shorten(one_line(text), 150)}", Tone.GOOD)
             self.dismiss(None)
 
     def do_copy(self) -> None:

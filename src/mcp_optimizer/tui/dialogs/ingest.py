@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Button, Static
@@ -37,9 +37,9 @@ class IngestDialog(Dialog[IngestRequest]):
 
     def body(self) -> ComposeResult:
         """What, from where, dry run, Start and Cancel."""
-        yield OneOf(tuple(_LABELS.values()), id="part")
         yield Static("from a path or URL; several apart by spaces; empty: ToolHive", classes="label")
         yield LineInput(placeholder="ToolHive", still=self.context.still, id="source")
+        yield OneOf(tuple(_LABELS.values()), id="part")
         yield YesNo("dry run: show what would change, write nothing", id="dry-run")
         with Horizontal(classes="buttons"):
             yield Button("Start", id="start", variant="primary", compact=True)
@@ -48,6 +48,19 @@ class IngestDialog(Dialog[IngestRequest]):
     def on_mount(self) -> None:
         """A source can be typed at once, or ``enter`` pressed."""
         self.query_one("#source").focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """``enter`` starts from anywhere but Cancel; what is typed elsewhere goes into the field."""
+        field = self.query_one("#source", LineInput)
+        if event.key == "enter" and not isinstance(self.focused, Button | LineInput):
+            event.stop()
+            self.start()
+        elif self.focused is not field and event.is_printable and event.character not in {None, " ", "j", "k"}:
+            event.stop()
+            field.focus()
+            field.insert_text_at_cursor(event.character or "")
+        else:
+            super().on_key(event)
 
     @property
     def request(self) -> IngestRequest:

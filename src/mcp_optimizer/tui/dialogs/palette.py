@@ -42,13 +42,20 @@ class Command:
 
 
 def commands(keymap: Keymap, area: Area, themes: Iterable[str]) -> list[Command]:
-    """Everything that can be run by name in an area."""
+    """Everything that can be run by name in an area; what can be done elsewhere leads there."""
     actions = [
         Command(full_id(action), action.help, " ".join(key_words(key) for key in action.keys[:2]))
         for action in keymap.in_area(area)
         if action.id not in _NO_COMMANDS
     ]
-    return actions + [Command(f"theme:{name}", f"Theme: {name}") for name in sorted(themes)]
+    elsewhere = [
+        Command(f"area.{there.value}", f"{action.help} (in {there.label})")
+        for action in keymap.actions
+        if area not in action.areas
+        for there in Area
+        if there in action.areas
+    ]
+    return actions + elsewhere + [Command(f"theme:{name}", f"Theme: {name}") for name in sorted(themes)]
 
 
 def with_text(text: str) -> Command | None:
@@ -131,5 +138,5 @@ def _renderer() -> Renderer[Command]:
             Column("label", "Command", lambda c: Cell(c.label), 0, fill=1, minimum=20),
             Column("keys", "Keys", lambda c: Cell(c.keys, Tone.ACCENT), 0, 12, right=True),
         ),
-        key=lambda c: c.run,
+        key=lambda c: f"{c.run} {c.label}",
     )

@@ -117,7 +117,7 @@ class SaveDialog(Dialog[None]):
         elif event.state is WorkerState.SUCCESS and worker.result is None:
             self._problem("! It is there already: ↵ again replaces it.", Tone.WARN)
         elif event.state is WorkerState.SUCCESS:
-            self.say(f"✓ Written to {worker.name}: {worker.result}", Tone.GOOD)
+            self.say(f"✓ Written to {Path(worker.name).absolute()}: {worker.result}", Tone.GOOD)
             self.dismiss(None)
 
     def _problem(self, words: str, tone: Tone) -> None:

@@ -15,7 +15,7 @@ def registry_renderer(clock: Clock) -> Renderer[RegistryServerView]:
             Column("linked", "Linked", _linked, 1, 6, right=True, order=lambda s: s.workloads),
             Column("tools", "Tools", lambda s: _number(s.tools), 2, 6, right=True, order=lambda s: s.tools),
             Column("duplicates", "Dup", _duplicates, 3, 5, right=True, order=lambda s: len(s.duplicates)),
-            Column("identity", "Identity", lambda s: Cell(s.identity), 4, fill=3, minimum=36, middle=True),
+            Column("identity", "Identity", lambda s: Cell(s.identity), 4, fill=3, minimum=22, middle=True),
             Column("kind", "Kind", lambda s: Cell(s.kind, Tone.MUTED), 5, 9),
             Column(
                 "updated",
@@ -43,7 +43,10 @@ def _linked(server: RegistryServerView) -> Cell:
 
 
 def _duplicates(server: RegistryServerView) -> Cell:
-    return Cell(f"!{len(server.duplicates)}", Tone.WARN) if server.duplicates else Cell("")
+    if not server.duplicates:
+        return Cell("")
+    number = len(server.duplicates)
+    return Cell(f"✓{number}", Tone.MUTED) if server.chosen else Cell(f"!{number}", Tone.WARN)
 
 
 def _number(number: int) -> Cell:
@@ -53,5 +56,5 @@ def _number(number: int) -> Cell:
 def _flags(server: RegistryServerView) -> str:
     flags = ["linked" if server.workloads else "unused"]
     if server.duplicates:
-        flags.append("duplicate")
+        flags.append("resolved" if server.chosen else "duplicate")
     return " ".join(flags)

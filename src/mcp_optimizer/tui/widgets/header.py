@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.style import Style
 
-from mcp_optimizer.text import one_line, shorten
+from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.ages import short_count
 from mcp_optimizer.tui.widgets.clickable import Clickable
@@ -50,7 +50,8 @@ class Header(Clickable):
         return content
 
     def _variants(self) -> Iterator[Content]:
-        yield self._line({}, program=True, counts=True, database=True)
+        yield self._line({}, program=True, counts=True, database=200)
+        yield self._line({}, program=True, counts=True, database=28)
         yield self._line({}, program=True, counts=True)
         yield self._line(_SHORT, program=True, counts=True)
         yield self._line(_SHORT, counts=True)
@@ -59,7 +60,7 @@ class Header(Clickable):
         yield self._line(_SHORTEST)
 
     def _line(
-        self, names: dict[Area, str], *, program: bool = False, counts: bool = False, database: bool = False
+        self, names: dict[Area, str], *, program: bool = False, counts: bool = False, database: int = 0
     ) -> Content:
         state = self.state
         numbers = dict(state.counts) if counts else {}
@@ -77,12 +78,13 @@ class Header(Clickable):
         content = Content.styled(text, base) if active else Content.assemble((text[:3], "$text-accent"), text[3:])
         return content.stylize(click)
 
-    def _state(self, *, database: bool) -> Content:
+    def _state(self, *, database: int) -> Content:
+        """``database``: cells its name may take, the end of it where that is too long."""
         parts: list[tuple[str, str]] = []
         if database and self.state.database:
             name = one_line(self.state.database)
-            name = "…" + name[-27:] if len(name) > 28 else name
-            parts.append((f" {shorten(name, 28)} ", "$foreground-muted"))
+            name = "…" + name[1 - database :] if len(name) > database else name
+            parts.append((f" {name} ", "$foreground-muted"))
         if self.state.stale:
             parts.append((" ! STALE", "bold $text-warning"))
         if self.state.read_only:

@@ -49,6 +49,11 @@ class LineInput(Input):
         self.hints = hints
         self.cursor_blink = not still
 
+    def enter(self) -> None:
+        """Take the focus at once, behind what is there: the next key may be in the queue already."""
+        self.screen.set_focus(self)
+        self.action_end()
+
     def action_leave(self, given_up: bool) -> None:
         """Tell the owner that the person is done here."""
         self.post_message(self.Left(self, given_up=given_up))
@@ -83,11 +88,13 @@ class FilterLine(Horizontal):
         """The input."""
         return self.query_one(LineInput)
 
-    def tell(self, shown: int, total: int, marked: int, extra: str = "") -> None:
-        """Say how many rows there are."""
+    def tell(self, shown: int, total: int, marked: int, order: str = "") -> None:
+        """Say how many rows there are, and how they are sorted where the table can't show it."""
         words = count(total) if shown == total else f"{count(shown)} of {count(total)}"
         parts = [(f"● {marked} marked  ", STYLES[Tone.ACCENT])] if marked else []
-        self.query_one(".count", Static).update(Content.assemble(*parts, (f"{extra}{words}", STYLES[Tone.MUTED])))
+        self.query_one(".count", Static).update(
+            Content.assemble(*parts, (f"{order}  {words}" if order else words, STYLES[Tone.MUTED]))
+        )
 
     @on(LineInput.Left)
     def clear(self, event: LineInput.Left) -> None:

@@ -20,7 +20,7 @@ class Notice(Static):
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Show a message; an empty one hides the line."""
         self.said = text
-        self.update(Content.assemble(" ", safe.line(text, tone)))
+        self.update(safe.line(text, tone))
         self.display = bool(text)
 
     def progress(self, words: str, done: int, total: int, ends: str) -> None:
@@ -28,5 +28,5 @@ class Notice(Static):
         filled = min(_BAR, _BAR * done // total) if total > 0 else 0
         bar = ("━" * filled, STYLES[Tone.ACCENT]), ("─" * (_BAR - filled) + "  ", STYLES[Tone.MUTED])
         self.said = words
-        self.update(Content.assemble(" ", *bar, safe.line(words), (f"  {ends}", STYLES[Tone.MUTED])))
+        self.update(Content.assemble(*bar, safe.line(words), (f"  {ends}", STYLES[Tone.MUTED])))
         self.display = True

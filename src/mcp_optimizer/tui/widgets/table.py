@@ -14,8 +14,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mcp_optimizer.text import one_line
-from mcp_optimizer.tui.columns import GAP, Column, Renderer, Widths, lay_out, natural_widths
-from mcp_optimizer.tui.rows import Rows, Sort
+from mcp_optimizer.tui.columns import GAP, Column, Renderer, Sort, Widths, lay_out, natural_widths
+from mcp_optimizer.tui.rows import Rows
 from mcp_optimizer.tui.tone import Tone
 
 GUTTER = 2
@@ -168,16 +168,26 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Changed(self))
 
     def do_sort(self) -> None:
-        """Sort by the next column that is shown; after the last one as the rows came."""
-        ids = [column.id for column, _ in self.widths]
+        """Sort by the next column: those that are shown, those there is no room for, then as the rows came."""
+        shown = [column.id for column, _ in self.widths]
+        ids = [*shown, *(column.id for column in self.rows.renderer.columns if column.id not in shown)]
         sort = self.rows.sort
         place = ids.index(sort.column) + 1 if sort and sort.column in ids else 0
-        self.sort_by(Sort(ids[place % len(ids)]))
+        self.sort_by(Sort(ids[place]) if place < len(ids) else None)
 
     def do_sort_reverse(self) -> None:
         """Turn the order round."""
         sort = self.rows.sort or Sort(self.rows.renderer.columns[0].id)
         self.sort_by(Sort(sort.column, not sort.descending))
+
+    @property
+    def order(self) -> str:
+        """By which column it is sorted, where that column is not shown."""
+        sort = self.rows.sort
+        column = self.rows.renderer.column(sort.column) if sort else None
+        if sort is None or column is None or any(column is shown for shown, _ in self.widths):
+            return ""
+        return f"by {column.title.casefold()}{sort.arrow}"
 
     @property
     def _page(self) -> int:
@@ -198,6 +208,7 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
     def _arranged(self) -> None:
         self._fit_height()
         self._moved()
+        self.call_after_refresh(self._keep_in_sight)  # only then it is known how far it can scroll
         self.post_message(self.Changed(self))
 
     def _fit_height(self) -> None:
@@ -279,7 +290,7 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
         segments = [Segment(" " * GUTTER, plain)]
         for column, width in self.widths:
             by_this = sort is not None and sort.column == column.id
-            arrow = ("↓" if sort and sort.descending else "↑") if by_this else ""
+            arrow = sort.arrow if sort and by_this else ""
             style = self._style("head-sorted", Tone.PLAIN) if by_this else plain
             segments.append(Segment(fit(column.title + arrow, width, right=column.right), style))
             segments.append(Segment(" " * GAP, plain))
