@@ -41,9 +41,11 @@ class Program:
 
         return self.run_async(with_service())
 
-    def run_async[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end."""
-        return asyncio.run(work)
+    def run_async[T](
+        self, work: Coroutine[Any, Any, T], *, on: Callable[[], asyncio.AbstractEventLoop] | None = None
+    ) -> T:
+        """Run a coroutine to its end; ``on`` makes the loop that it runs on."""
+        return asyncio.run(work, loop_factory=on)
 
     def with_settings(self, **changes: object) -> "Program":
         """The same program with other settings."""

@@ -21,6 +21,7 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
 
     Over HTTP it answers at /mcp, /health and /metrics. It needs no ToolHive to start.
     """
+    from mcp_optimizer.server.loop import make_loop
     from mcp_optimizer.server.running import serve_http, serve_stdio
     from mcp_optimizer.service import DataService
 
@@ -36,7 +37,7 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
             else:
                 await serve_http(service, source=source, on_ready=_ready)
 
-    program.run_async(work())
+    program.run_async(work(), on=make_loop)
 
 
 def _ready(url: str) -> None:

@@ -1,5 +1,6 @@
 """The database: one writer, several readers, each transaction short (S6). The same on every engine."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
@@ -10,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from mcp_optimizer.db.sqlite_engine import SqliteEngine
 from mcp_optimizer.errors import StoreBusyError, StoreError
@@ -52,6 +54,8 @@ class Database:
         self.engine = _engine_for(url, busy_timeout)
         self._writer: AsyncEngine | None = None
         self._readers: AsyncEngine | None = None
+        self._turns = asyncio.Semaphore(1)
+        """Readers get their connections in the order in which they came; a pool lets the last one go first."""
 
     @property
     def label(self) -> str:
@@ -72,6 +76,8 @@ class Database:
         await self.engine.prepare()
         self._writer = self.engine.writer()
         self._readers = self.engine.readers()
+        if isinstance(pool := self._readers.pool, AsyncAdaptedQueuePool):
+            self._turns = asyncio.Semaphore(pool.size())
 
     async def close(self) -> None:
         """Close every connection."""
@@ -87,7 +93,7 @@ class Database:
         if held is not None:
             yield held
             return
-        async with self._connected(self._readers) as connection:
+        async with self._turns, self._connected(self._readers) as connection:
             await connection.begin()  # ends with the connection's return: nothing of it is to be stored
             yield connection
 

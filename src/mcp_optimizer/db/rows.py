@@ -4,13 +4,15 @@ The schema holds what the values demand, so values are made from rows without be
 showing read thousands.
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Row
+from sqlalchemy import Row, TextClause, bindparam, text
 
+from mcp_optimizer.db.sqlite_cursor import SHORT
 from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Workload
 from mcp_optimizer.embeddings import Vector
 
@@ -20,6 +22,13 @@ IN_CHUNK: Final = 500
 type Parameters = dict[str, Any]
 type Stored = tuple[Any, ...]
 """A row, for comparing."""
+
+
+@functools.cache
+def short(statement: str, *lists: str) -> TextClause:
+    """A statement that finds a few rows by an index and is asked again and again, ready made; each is kept, so there
+    may be few. ``lists`` names the parameters that are lists."""
+    return text(SHORT + statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
 
 
 def to_json(value: object) -> str:

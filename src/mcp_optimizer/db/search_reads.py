@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.rows import IN_CHUNK, kind_of
+from mcp_optimizer.db.rows import IN_CHUNK, kind_of, short
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
 
@@ -38,7 +38,7 @@ class ServerRow(NamedTuple):
 async def version(connection: AsyncConnection) -> StoreVersion:
     """What a search compares to see whether anything has changed; costs next to nothing."""
     found = await connection.execute(
-        text(
+        short(
             "SELECT (SELECT COALESCE(MAX(sequence), 0) FROM change_log) AS sequence, name, dimension "
             "FROM embedding_model"
         )

@@ -122,9 +122,27 @@ class _Connection(aiosqlite.Connection):
     and everything that tidies up after the cancelled task would wait for it.
     """
 
+    def __init__(self, connector: Callable[[], Any], *, reads_only: bool) -> None:
+        super().__init__(connector, 64)
+        self._reads_only = reads_only
+        self._asked = 0
+        self._done = 0
+
+    @property
+    def may_run_here(self) -> bool:
+        """Whether a short statement may run in the thread that asks: nobody waits for a lock, and nothing else runs."""
+        return self._reads_only and self._asked == self._done
+
     async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        def counted() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._done += 1  # by this connection's thread alone
+
+        self._asked += 1
         try:
-            return await super()._execute(fn, *args, **kwargs)
+            return await super()._execute(counted)
         except asyncio.CancelledError:
             if self._connection is not None:
                 self._connection.interrupt()
@@ -150,7 +168,7 @@ def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: 
     """
 
     async def opened_connection() -> aiosqlite.Connection:
-        opened = _Connection(lambda: connect(path, busy_timeout, query_only=not writer), 64)
+        opened = _Connection(lambda: connect(path, busy_timeout, query_only=not writer), reads_only=not writer)
         opened._thread.daemon = True  # a program that ends without closing must not hang on this thread
         try:
             return await opened

@@ -8,10 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Writing
 from mcp_optimizer.db.engines import index_of
-from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_json, to_vector, tool_from
+from mcp_optimizer.db.rows import IN_CHUNK, short, to_bytes, to_json, to_vector, tool_from
 from mcp_optimizer.db.search_index import IndexedTool, Side
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.embeddings import Vector
+
+_READ = "id, server_id, name, details, text_hash, token_count"
+"""The columns of a tool without its embedding."""
 
 
 class EmbeddedTool(NamedTuple):
@@ -63,10 +66,8 @@ class ToolOps:
 
     async def named(self, connection: AsyncConnection, names: Collection[str]) -> list[tuple[str, str]]:
         """Ids of the tools with one of these names, upper and lower case (ASCII) alike, each with its server's id."""
-        statement = text(f"SELECT id, server_id FROM {self.table} WHERE LOWER(name) IN :names ORDER BY id")
-        rows = await connection.execute(
-            statement.bindparams(bindparam("names", expanding=True)), {"names": sorted(map(_lower, names))}
-        )
+        statement = short(f"SELECT id, server_id FROM {self.table} WHERE LOWER(name) IN :names ORDER BY id", "names")
+        rows = await connection.execute(statement, {"names": sorted(map(_lower, names))})
         return [(row.id, row.server_id) for row in rows]
 
     async def counts(self, connection: AsyncConnection) -> dict[str, tuple[int, int]]:
@@ -128,7 +129,7 @@ class ToolOps:
         """Tools by id; ids that have no row are left out."""
         found: dict[str, StoredTool] = {}
         wanted = list(ids)
-        statement = text(f"SELECT * FROM {self.table} WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+        statement = short(f"SELECT {_READ} FROM {self.table} WHERE id IN :ids", "ids")
         for start in range(0, len(wanted), IN_CHUNK):
             rows = await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]})
             found.update((row.id, tool_from(row)) for row in rows)

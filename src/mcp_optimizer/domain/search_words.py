@@ -93,9 +93,15 @@ def _look(term: str) -> _Look:
 def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Which of ``terms`` stand in which field, whatever their ending; fields without any are left out."""
     lowered = {name: text[:_MAX_FIELD].lower() for name, text in fields.items() if text}
-    looks = [(term, _look(term)) for term in terms]
-    found = {name: tuple(term for term, look in looks if look.found_in(text)) for name, text in lowered.items()}
+    looks = _looks(tuple(terms))
+    found = {name: tuple([term for term, look in looks if look.found_in(text)]) for name, text in lowered.items()}
     return {name: words for name, words in found.items() if words}
+
+
+@functools.lru_cache(maxsize=64)
+def _looks(terms: tuple[str, ...]) -> list[tuple[str, _Look]]:
+    """What the terms of a query look like; asked for every tool that is found."""
+    return [(term, _look(term)) for term in terms]
 
 
 def word_spans(text: str, terms: Iterable[str]) -> list[tuple[int, int]]:

@@ -44,6 +44,8 @@ class Answers:
     terms: list[str] = field(default_factory=list)
     servers: dict[str, SearchedServer] = field(default_factory=dict)
     """Tool id to its server."""
+    sequence: int = 0
+    """The last change of the store as it was searched."""
     semantic_ratio: float = 0.5
 
     def ranked(self) -> list[Found]:
@@ -82,29 +84,24 @@ class Search:
             return []
         vector = await self.vector(wanted) if wanted else None
         async with self._store.database.reading() as connection:
-            return await self._best(connection, query, wanted, vector)
+            answers = await self.answers(connection, query, wanted, vector, depth=_depth(query))
+            return await self.hits(connection, answers, answers.ranked()[: query.limit])
 
     async def counted(self, query: SearchQuery) -> CountedHits:
         """What :meth:`run` finds, and what :meth:`baseline` counts, of one state of the store."""
         wanted = storable(query.text).strip()
         vector = await self.vector(wanted) if wanted else None
         async with self._store.database.reading() as connection:
-            hits = await self._best(connection, query, wanted, vector)
-            return CountedHits(hits, await self._tokens(connection, query))
-
-    async def _best(
-        self, connection: AsyncConnection, query: SearchQuery, wanted: str, vector: Vector | None
-    ) -> list[SearchHit]:
-        answers = await self.answers(connection, query, wanted, vector, depth=max(DEPTH, 2 * query.limit))
-        return await self.hits(connection, answers, answers.ranked()[: query.limit])
+            answers = await self.answers(connection, query, wanted, vector, depth=_depth(query))
+            hits = await self.hits(connection, answers, answers.ranked()[: query.limit])
+            return CountedHits(hits, await self._tokens(connection, query, answers.sequence))
 
     async def baseline(self, query: SearchQuery) -> int:
         """Tokens of every tool that the query's scope and filters let through."""
         async with self._store.database.reading() as connection:
-            return await self._tokens(connection, query)
+            return await self._tokens(connection, query, (await search_reads.version(connection)).sequence)
 
-    async def _tokens(self, connection: AsyncConnection, query: SearchQuery) -> int:
-        sequence = (await search_reads.version(connection)).sequence
+    async def _tokens(self, connection: AsyncConnection, query: SearchQuery, sequence: int) -> int:
         return sum([await self.reach.tokens(connection, side, sequence, query) for side in sides(query.scope)])
 
     async def every(self, query: SearchQuery, *, most: int) -> list[OfferedTool]:
@@ -139,7 +136,7 @@ class Search:
                 f"the database now holds embeddings of the model {model}, not of {self._embedder.model}",
                 remedy=f"set embedding_model_name to {model} and start the program anew",
             )
-        answers = Answers(semantic_ratio=query.semantic_ratio)
+        answers = Answers(semantic_ratio=query.semantic_ratio, sequence=sequence)
         words = storable(query.keywords).strip() or wanted
         near: list[tuple[float, Near]] = []
         for side in sides(query.scope):
@@ -230,6 +227,11 @@ class Search:
 
     def _ops(self, side: Side) -> ToolOps:
         return self._store.workload_tools if side is Side.WORKLOAD else self._store.registry_tools
+
+
+def _depth(query: SearchQuery) -> int:
+    """How deep each half looks for a query."""
+    return max(DEPTH, 2 * query.limit)
 
 
 async def _nearest(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from mcp_types import CallToolResult, TextContent
 
 from mcp_optimizer.domain.models import Value
@@ -101,4 +102,9 @@ def failed(text: str) -> CallToolResult:
 
 
 def _json(value: object) -> TextContent:
-    return TextContent(type="text", text=json.dumps(value, ensure_ascii=False))
+    """What a value is as JSON; numbers beyond 64 bits and halves of characters go the slow way."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        text = json.dumps(value, ensure_ascii=False)
+    return TextContent(type="text", text=text)

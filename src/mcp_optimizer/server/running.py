@@ -16,6 +16,7 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import ServeError
 from mcp_optimizer.server.answering import Answering
 from mcp_optimizer.server.app import MCP_PATH, make_app
+from mcp_optimizer.server.loop import spare_what_stays
 from mcp_optimizer.server.metrics import Metrics
 from mcp_optimizer.server.protocol import Protocol
 from mcp_optimizer.server.rules import why_not_bound
@@ -69,6 +70,7 @@ async def serve_http(
             app = make_app(made.protocol.server(), service, made.metrics)
             config = uvicorn.Config(
                 app,
+                http="h11",  # bounds what comes before a body
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -101,6 +103,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets=sockets)
+        spare_what_stays()
         self._on_ready()
 
 
