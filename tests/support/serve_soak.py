@@ -49,12 +49,10 @@ class Told:
     problems: list[str] = field(default_factory=list)
     """Of ``db check``, at the end."""
 
-    @property
-    def growth(self) -> float:
-        """Memory in the last quarter against that in the first; the first tenth, when models are loaded, apart."""
-        warm = self.megabytes[len(self.megabytes) // 10 :]
-        quarter = max(1, len(warm) // 4)
-        return sum(warm[-quarter:]) / sum(warm[:quarter])
+    def growth(self, since: int) -> float:
+        """Memory in the last quarter against that in quarter ``since``, 0 to 2."""
+        quarter = max(1, len(self.megabytes) // 4)
+        return sum(self.megabytes[-quarter:]) / sum(self.megabytes[since * quarter :][:quarter])
 
 
 async def soak(
