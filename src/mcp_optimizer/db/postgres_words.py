@@ -164,7 +164,8 @@ async def _narrowed(scope: _Scope, terms: Sequence[str], counts: dict[str, int])
     everything = _SYNTAX.any_of(terms)
     if sum(counts.values()) <= BUDGET:
         return everything if any(counts.values()) else None
-    for expression in (everything, *narrower(_SYNTAX, terms, counts)):
+    widest = [everything] if max(counts.values()) <= BUDGET else []  # else it surely matches more
+    for expression in (*widest, *narrower(_SYNTAX, terms, counts)):
         (found,) = await scope.count([expression])
         if 0 < found <= BUDGET:
             return expression

@@ -16,7 +16,8 @@ def hit_document(hit: SearchHit, width: int) -> Lines:
     """Why it was found, what it does, and the schema of its input."""
     page = Document(width)
     whose = "registry server" if hit.scope is Scope.REGISTRY else "workload"
-    page.title(hit.tool, (f"of {whose} {hit.server}", Tone.MUTED))
+    page.title(hit.tool)
+    page.field("of", f"{whose} {hit.server}")
     page.field("found by", why_words(hit), Tone.GOOD)
     semantic = "not found" if hit.semantic_rank is None else f"rank {hit.semantic_rank}"
     distance = (
