@@ -20,6 +20,7 @@ from typing import Any, Final
 from mcp_optimizer.config import Settings
 from mcp_optimizer.demo.faults import Fault
 from mcp_optimizer.demo.simulator import ToolHiveSimulator
+from mcp_optimizer.errors import SourceError
 from mcp_optimizer.service import DataService
 from tests.support.database import rows
 from tests.support.server_process import ServerProcess
@@ -108,10 +109,18 @@ class _World:
     async def up(self) -> None:
         """All is well."""
         if self._running is None:
-            self._running = ToolHiveSimulator(port=self._chance.choice(self.ports))
-            await self._running.start()
+            self._running = await self._somewhere()
         for name in self.names:
             self._running.set_fault(f"mcp:{name}", None)
+
+    async def _somewhere(self) -> ToolHiveSimulator:
+        """A ToolHive at one of the ports; another program may have taken some of them meanwhile."""
+        for port in self._chance.sample(self.ports, len(self.ports)):
+            made = ToolHiveSimulator(port=port)
+            with suppress(SourceError):
+                await made.start()
+                return made
+        raise AssertionError("none of the ports is free any more")
 
     async def down(self) -> None:
         """ToolHive is gone."""
