@@ -1,6 +1,7 @@
 """Calls of tools over real MCP: results unchanged, connections kept and replaced, progress, time, cancellation."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_optimizer.errors import CallError
-from mcp_optimizer.sources.mcp_calls import Connections
+from mcp_optimizer.sources.mcp_calls import Connections, _Connection
 from tests.support.tool_server import RESULTS, ToolServer
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["streamable-http", "sse"])
@@ -135,6 +136,24 @@ async def test_a_server_that_never_answers_costs_no_more_than_the_handshake_may_
     await connections.close()
     assert time.monotonic() - began < 2
     server.close()
+
+
+async def test_nothing_is_kept_of_a_connection_that_failed() -> None:
+    """A server that is away for long is called again and again; memory must not grow by it."""
+    connections = Connections(idle_seconds=600)
+
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(item, _Connection) for item in gc.get_objects())
+
+    for number in range(20):
+        with pytest.raises(CallError):
+            await connections.call(
+                f"http://127.0.0.1:9/{number % 3}/mcp", "streamable-http", "x", {}, seconds=5, connect_seconds=5
+            )
+    await asyncio.sleep(0)
+    assert kept() == 0
+    await connections.close()
 
 
 async def test_an_idle_connection_is_closed(tools: ToolServer) -> None:

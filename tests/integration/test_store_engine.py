@@ -176,6 +176,26 @@ async def test_a_read_transaction_can_t_write(service: DataService) -> None:
             await connection.execute(text("DELETE FROM change_log"))
 
 
+async def test_readers_take_turns(service: DataService) -> None:
+    """Whoever came first reads first, however many read: under load nobody is passed over."""
+    came: list[int] = []
+    first = asyncio.Event()
+
+    async def read(number: int) -> None:
+        async with service.store.database.reading():
+            came.append(number)
+            await (first.wait() if number < 4 else asyncio.sleep(0))
+
+    readers = [asyncio.create_task(read(number)) for number in range(30)]
+    while len(came) < 4:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    late = asyncio.create_task(read(30))
+    first.set()
+    await asyncio.gather(*readers, late)
+    assert sorted(came[:4]) == [0, 1, 2, 3]
+    assert came[-1] == 30
+
+
 async def test_cancelling_a_read_ends_its_query(service: DataService) -> None:
     store = service.store.database
 

@@ -1,11 +1,22 @@
 """The words of a query, where a tool has them, and what misspelt ones mean (Q1-Q3)."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_optimizer.db.sqlite_words import quoted
-from mcp_optimizer.domain.search_words import MAX_TERMS, coverage, mark_words, matched_words, pairs, query_terms, stem
+from mcp_optimizer.domain.search_words import (
+    MAX_TERMS,
+    coverage,
+    is_unspaced,
+    mark_words,
+    matched_words,
+    pairs,
+    query_terms,
+    stem,
+)
 from mcp_optimizer.domain.spelling import corrections, edit_distance, vocabulary
 
 
@@ -58,6 +69,28 @@ def test_q3_words_are_found_whatever_their_ending() -> None:
         "description": ("create", "commit"),
     }
     assert mark_words("Create issues", ["issue"], str.upper) == "Create ISSUES"
+
+
+def sought_the_plain_way(term: str, text: str) -> bool:
+    """Whether a text has a word of a query, without looking for its beginning first."""
+    begin = stem(term)
+    ending = "" if len(begin) <= 3 and begin == term else r"[^\W_]{0,6}"
+    pattern = re.escape(term) if is_unspaced(term) else rf"(?<![^\W_]){re.escape(begin)}{ending}(?![^\W_])"
+    return re.search(pattern, text) is not None
+
+
+WORDS = st.sampled_from(["issue", "issues", "sue", "a", "get", "create", "created", "天気", "予", "x", "tion", "é"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(WORDS, min_size=1, max_size=4, unique=True),
+    st.lists(st.one_of(WORDS, st.sampled_from(" _-.")), max_size=12),
+)
+def test_q3_a_quick_look_finds_what_a_thorough_one_does(terms: list[str], parts: list[str]) -> None:
+    text = "".join(parts)
+    found = matched_words(terms, {"name": text}).get("name", ())
+    assert found == tuple(term for term in terms if sought_the_plain_way(term, text))
 
 
 def test_a_word_in_a_name_counts_more_than_in_a_parameter() -> None:

@@ -11,7 +11,14 @@ TRANSPORTS = ("streamable-http", "stdio")
 
 
 @click.command()
-@click.option("--transport", type=click.Choice(TRANSPORTS), default="streamable-http", show_default=True)
+@click.option(
+    "--transport",
+    type=click.Choice(TRANSPORTS),
+    default="streamable-http",
+    show_default=True,
+    envvar="MCP_OPTIMIZER_TRANSPORT",
+    show_envvar=True,  # some clients keep options of this name for themselves
+)
 @click.option("--host", metavar="ADDRESS", help="Default: 127.0.0.1. Any other needs a token and allowed hosts.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Default: 9900; 0 takes a free one.")
 @click.option("--from", "source", metavar="SOURCE", help="What is polled: toolhive (default), a URL, or a file.")

@@ -153,7 +153,7 @@ class _Connection:
     def left(self) -> None:
         """A call uses it no more."""
         self._users -= 1
-        if self._users == 0:
+        if self._users == 0 and not self.task.done():  # one that failed is not kept, not even by a timer
             seconds = 0.0 if self._retired else self._idle_seconds
             self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._finish)
 
