@@ -268,6 +268,7 @@ async def test_entries_of_activity_are_copied(downs: int, word: str) -> None:
     async with running(logbook=book) as (app, pilot):
         await press(pilot, "6", *["p"] * downs, "G", "y", "enter")
         assert word in app.clipboard
+        assert not app.clipboard.startswith("{"), "its words come first, the JSON last"
 
 
 async def test_a_column_that_is_not_shown_can_be_sorted_by_and_says_so() -> None:

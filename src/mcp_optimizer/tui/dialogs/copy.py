@@ -26,7 +26,7 @@ _FIELDS = (
     "registry_server",
     "id",
     "endpoint",
-    "query",
+    "text",
     "reason",
     "event",
     "address",

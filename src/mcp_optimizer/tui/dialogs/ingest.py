@@ -53,14 +53,12 @@ class IngestDialog(Dialog[IngestRequest]):
         """``enter`` starts from anywhere but Cancel; what is typed elsewhere goes into the field."""
         field = self.query_one("#source", LineInput)
         if event.key == "enter" and not isinstance(self.focused, Button | LineInput):
-            event.stop()
+            event.prevent_default().stop()
             self.start()
         elif self.focused is not field and event.is_printable and event.character not in {None, " ", "j", "k"}:
-            event.stop()
-            field.focus()
+            event.prevent_default().stop()
+            field.enter()
             field.insert_text_at_cursor(event.character or "")
-        else:
-            super().on_key(event)
 
     @property
     def request(self) -> IngestRequest:
