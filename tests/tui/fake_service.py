@@ -41,6 +41,7 @@ from mcp_optimizer.domain.views import (
     WorkloadView,
 )
 from mcp_optimizer.errors import NotFoundError
+from mcp_optimizer.search import CountedHits
 from tests.tui import sample
 from tests.tui.fake_relating import FakeRelating, duplicate_of
 
@@ -216,6 +217,9 @@ class FakeService(FakeRelating):
         await self._answer("search_tokens", query)
         reached = [view for view in self.views if query.group in {None, view.group}]
         return sum(view.tokens for view in reached if query.status in {None, view.status})
+
+    async def search_counted(self, query: SearchQuery) -> CountedHits:
+        return CountedHits(await self.search(query), await self.search_tokens(query))
 
     async def groups(self) -> list[str]:
         await self._answer("groups")

@@ -352,7 +352,8 @@ class SearchArea(TableArea[SearchHit]):
 
 async def _answer(service: "DataService", query: SearchQuery) -> tuple[tuple[SearchHit, ...], int]:
     """What was found, and the tokens of all that was searched."""
-    return tuple(await service.search(query)), await service.search_tokens(query)
+    counted = await service.search_counted(query)
+    return tuple(counted.hits), counted.baseline_tokens
 
 
 def _after[V](values: Sequence[V], present: V) -> V:
