@@ -33,8 +33,9 @@ SERVERS: Final = 1000
 TOOLS: Final = 10
 """Tools of each server that is ingested beside the load."""
 _STORED: Final = 100
-_STARTS: Final = 8.0
-"""Seconds after which the server begins to ingest: the clients have their sessions then."""
+_WARM_SECONDS: Final = 6.0
+_STARTS: Final = 12.0
+"""Seconds after which the server begins to ingest: the load is there then."""
 _INGESTED: Final = re.compile(r'^mcp_optimizer_ingestion_seconds\{part="workloads"\} ([0-9.]+)', re.MULTILINE)
 
 
@@ -62,10 +63,11 @@ def _identity(item: ObservedWorkload) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(directory: Path, source: Path, *, delay: float) -> AsyncGenerator[tuple[str, int]]:
+async def serving(directory: Path, source: Path, *, delay: float, **settings: str) -> AsyncGenerator[tuple[str, int]]:
     """The URL and process id of a server in a process of its own, which polls ``source`` after ``delay`` seconds."""
     environment = {
         **os.environ,
+        **{f"MCP_OPTIMIZER_{name.upper()}": value for name, value in settings.items()},
         "MCP_OPTIMIZER_STARTUP_POLLING_DELAY": str(delay),
         "MCP_OPTIMIZER_LOG_LEVEL": "warning",
     }
@@ -97,18 +99,22 @@ async def _pass_on(stream: asyncio.StreamReader) -> None:
         sys.stderr.write(line.decode(errors="replace"))
 
 
+def family_of(pid: int) -> list[int]:
+    """A process and those that it started."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    return [pid, *(int(child) for path in children for child in path.read_text().split())]
+
+
 def memory_of(pid: int) -> float:
-    """Resident memory of a process, in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    """Resident memory of a process and of those that it started, in MB."""
+    pages = sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in family_of(pid))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def cpu_of(pid: int) -> float:
-    """Processor seconds that a process has had, its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor seconds that a process and those that it started have had, their threads together."""
+    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in family_of(pid)]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(figures: Figures, seconds: float = SECONDS) -> None:
@@ -121,11 +127,18 @@ async def measure(figures: Figures, seconds: float = SECONDS) -> None:
         snapshot(many, tuple(listing(catalog(SERVERS, TOOLS), SERVERS, TOOLS).workloads))
         async with DataService(Settings(db_url=f"sqlite:///{directory / 'serve.db'}")) as service:
             await service.ingest(IngestPart.WORKLOADS, [str(few)])
+        async with serving(directory, few, delay=0, search_processes="0") as (url, pid):
+            await _ingested(url)
+            await _warm(url)
+            await _loaded(figures, "as many as one process answers", url, pid, "most", MOST_SECONDS)
         async with serving(directory, few, delay=0) as (url, pid):
             await _ingested(url)
-            await _loaded(figures, "as many as are answered, at rest", url, pid, "most", MOST_SECONDS)
+            await _warm(url)
+            await _loaded(figures, "as many as are answered", url, pid, "most", MOST_SECONDS)
+            await _loaded(figures, "as many as are answered, by sessions", url, pid, "most-sessions", MOST_SECONDS)
             rest = await _loaded(figures, "offered, at rest", url, pid, "offered", REST_SECONDS)
         async with serving(directory, many, delay=_STARTS) as (url, pid):
+            await _warm(url)
             beside = await _loaded(figures, "offered, beside the ingestion", url, pid, "offered", seconds)
             took = await _ingested(url)
             figures.say(f"the ingestion of {SERVERS} servers beside it", took, "s")
@@ -148,6 +161,11 @@ async def _ingested(url: str, within: float = 300.0) -> float:
                 return float(found[1])
             await asyncio.sleep(0.5)
     raise RuntimeError("the ingestion did not end")
+
+
+async def _warm(url: str) -> None:
+    """Let the server load what it searches with, and start the processes that it searches in."""
+    await from_another_process(url, "most", _WARM_SECONDS)
 
 
 async def _loaded(figures: Figures, when: str, url: str, pid: int, kind: str, seconds: float) -> Load:

@@ -1,5 +1,6 @@
 """Settings: from options, then environment (``MCP_OPTIMIZER_…``), then the configuration file, then these defaults."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -190,6 +191,11 @@ class Settings(BaseSettings):
 
     search_timeout: Annotated[float, Field(gt=0)] = 15.0
     """How long a search may take; the first one also loads the embedding model."""
+    search_processes: Annotated[int | None, Field(ge=0, le=64)] = None
+    """Processes that ``serve`` over HTTP may start to search in, beside its own, while many search at once; each takes
+    some 200 MB. Unset: two, or none where there is one core."""
+    max_searches_at_once: Annotated[int, Field(ge=1)] = 256
+    """Agents' searches that may be under way; more are refused at once, rather than left waiting."""
 
     theme: str = "mcp-optimizer-dark"
     """Theme of the terminal UI."""
@@ -212,6 +218,12 @@ class Settings(BaseSettings):
         """Which workloads agents see."""
         groups = None if self.allowed_groups is None else frozenset(self.allowed_groups)
         return Exposure(groups=groups, skipped=self.skipped_workloads)
+
+    def most_search_processes(self) -> int:
+        """How many processes may search beside the server's own. One core gains nothing by another process."""
+        if self.search_processes is not None:
+            return self.search_processes
+        return 2 if (os.process_cpu_count() or 1) > 1 else 0
 
     def database_url(self) -> str:
         """The database to use."""

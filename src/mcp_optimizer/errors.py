@@ -29,6 +29,10 @@ class TooSlowError(OptimizerError):
     """A search took longer than it may, and was ended."""
 
 
+class TooBusyError(OptimizerError):
+    """More searches are under way than may be; this one was not begun."""
+
+
 class CallError(OptimizerError):
     """A tool of an MCP server could not be called, or its server refused the call."""
 

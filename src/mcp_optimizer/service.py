@@ -48,6 +48,7 @@ from mcp_optimizer.domain.upgrade_report import (
 )
 from mcp_optimizer.domain.views import (
     ChangeView,
+    CountedHits,
     OfferedTool,
     Overview,
     ProblemView,
@@ -72,7 +73,7 @@ from mcp_optimizer.installing import Installing
 from mcp_optimizer.polling import OnPoll, Polling, poll_store
 from mcp_optimizer.reembedding import Reembedding
 from mcp_optimizer.relating import Relating
-from mcp_optimizer.search import CountedHits, Search, check_saved, search_servers, why_not
+from mcp_optimizer.search import Search, check_saved, search_servers, why_not
 from mcp_optimizer.serving import Presence, QueryLog
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
@@ -95,6 +96,9 @@ class DataService:
     Reading methods see what is stored at that moment, also what another process has written. Mutating ones raise
     ReadOnlyError when the service was opened read-only. All raise OptimizerError subclasses with a message (and
     ``remedy``) that may be shown.
+
+    ``one_at_a_time``: for a process whose loop has nothing else to do meanwhile. Single texts are embedded, and SQLite
+    is read, in the thread that asks: quicker by the ways to other threads, but nothing can be cancelled.
     """
 
     def __init__(
@@ -102,14 +106,17 @@ class DataService:
         settings: Settings,
         *,
         read_only: bool = False,
+        one_at_a_time: bool = False,
         embedder: Embedder | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         self.settings = settings
         self.read_only = read_only
         self.surroundings = surroundings or Surroundings()
-        self.embedder = embedder or open_embedder(settings)
-        self.store = Store(Database(settings.database_url(), busy_timeout=settings.busy_timeout))
+        self.embedder = embedder or open_embedder(settings, one_at_a_time=one_at_a_time)
+        self.store = Store(
+            Database(settings.database_url(), busy_timeout=settings.busy_timeout, one_at_a_time=one_at_a_time)
+        )
         memory = EmbeddingMemory(self.store.database, self.embedder)
         writer = Writer(self.store, memory, self.surroundings)
         self._ingestion = Ingestion(self.store, writer, self.surroundings)
@@ -120,7 +127,12 @@ class DataService:
         self._installing = Installing(self.store, settings)
         self._queries = QueryLog(self.store.database, self.surroundings)
         self.presence = Presence(self.store.database, self.surroundings)
-        self._search = Search(self.store, self.embedder, memory=settings.search_memory_mb * 1024 * 1024)
+        self._search = Search(
+            self.store,
+            self.embedder,
+            memory=settings.search_memory_mb * 1024 * 1024,
+            one_at_a_time=one_at_a_time,
+        )
         self._upgrading = Upgrading(self.store, self.embedder, self.surroundings)
         self.upgraded: UpgradeReport | None = None
         """What opening did to the database, where it was not up to date."""
@@ -229,17 +241,17 @@ class DataService:
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:
         """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query. Raises TooSlowError."""
-        async with self._in_time():
+        async with self.search_in_time():
             return await self._search.run(query)
 
     async def search_why(self, query: SearchQuery, server: str, tool: str) -> WhyNot:
         """Why a search finds a server's tool where it does, or not at all (Q3)."""
-        async with self._in_time():
+        async with self.search_in_time():
             return await why_not(self.store, self._search, query, server, tool)
 
     async def search_servers(self, text: str, limit: int = 10) -> list[ServerHit]:
         """Which registry servers are best for a task: by what they say of themselves, and by their tools."""
-        async with self._in_time():
+        async with self.search_in_time():
             return await search_servers(self.store, self._search, text, limit)
 
     async def search_saved(self, saved: Sequence[SavedQuery]) -> list[SavedResult]:
@@ -248,17 +260,17 @@ class DataService:
 
     async def search_counted(self, query: SearchQuery) -> CountedHits:
         """:meth:`search` and :meth:`search_tokens` of one state of the store, for less than the two."""
-        async with self._in_time():
+        async with self.search_in_time():
             return await self._search.counted(query)
 
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
-        async with self._in_time():
+        async with self.search_in_time():
             return await self._search.baseline(query)
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncGenerator[None]:
-        """Ends a search that takes too long, its query too."""
+    async def search_in_time(self) -> AsyncGenerator[None]:
+        """A block that searches; one that takes too long is ended, its query too. Raises TooSlowError."""
         seconds = self.settings.search_timeout
         try:
             async with asyncio.timeout(seconds):

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_optimizer.server.app import make_app
-from mcp_optimizer.server.running import Running, bound_socket, running, url_of
+from mcp_optimizer.server.running import Running, bound_socket, http_config, running, url_of
 from mcp_optimizer.service import DataService
 
 
@@ -37,7 +37,7 @@ async def served(service: DataService) -> AsyncGenerator[tuple[str, Running]]:
     url = url_of(service.settings.mcp_host, listening.getsockname()[1])
     async with running(service, address=url, transport="streamable-http") as made:
         app = make_app(made.protocol.server(), service, made.metrics)
-        server = _Quiet(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+        server = _Quiet(http_config(app, leave_seconds=1))
         task = asyncio.create_task(server.serve([listening]))
         try:
             await asyncio.wait_for(server.ready.wait(), 10)

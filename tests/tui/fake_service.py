@@ -27,6 +27,7 @@ from mcp_optimizer.domain.reports import (
 from mcp_optimizer.domain.upgrade_report import BackupReport, ReindexReport
 from mcp_optimizer.domain.views import (
     ChangeView,
+    CountedHits,
     Overview,
     ProblemView,
     RegistryServerDetail,
@@ -41,7 +42,6 @@ from mcp_optimizer.domain.views import (
     WorkloadView,
 )
 from mcp_optimizer.errors import NotFoundError
-from mcp_optimizer.search import CountedHits
 from tests.tui import sample
 from tests.tui.fake_relating import FakeRelating, duplicate_of
 

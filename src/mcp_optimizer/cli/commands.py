@@ -7,11 +7,13 @@ from mcp_optimizer.cli.program import program
 from mcp_optimizer.cli.relations import link, rematch, resolve, unlink
 from mcp_optimizer.cli.screens import demo, simulate_toolhive, tui
 from mcp_optimizer.cli.searching import search
-from mcp_optimizer.cli.serving import serve
+from mcp_optimizer.cli.serving import search_process, serve
 from mcp_optimizer.cli.snapshots import snapshot
 from mcp_optimizer.cli.workloads import workload
 
-for command in (tui, demo, simulate_toolhive, ingest, registry, workload, search, snapshot, serve, db, doctor):
+for command in (
+    tui, demo, simulate_toolhive, ingest, registry, workload, search, snapshot, serve, search_process, db, doctor,
+):  # fmt: skip
     program.add_command(command)
 
 __all__ = ["link", "program", "rematch", "resolve", "unlink"]

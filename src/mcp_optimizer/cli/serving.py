@@ -49,3 +49,13 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
 
 def _ready(url: str) -> None:
     click.echo(f"serving MCP at {url}", err=True)
+
+
+@click.command("search-process", hidden=True)
+@click.pass_obj
+def search_process(program: Program) -> None:
+    """Search for a server that is spoken to over stdin and stdout: what `serve` starts while many search at once."""
+    from mcp_optimizer.server.search_child import run
+
+    log_as_json(program.settings.log_level)
+    run()

@@ -47,11 +47,14 @@ _HELD: ContextVar["tuple[Database, AsyncConnection] | None"] = ContextVar("held"
 
 
 class Database:
-    """A database at ``url``: an SQLite file, or PostgreSQL. Nothing is opened or made before :meth:`open`."""
+    """A database at ``url``: an SQLite file, or PostgreSQL. Nothing is opened or made before :meth:`open`.
 
-    def __init__(self, url: str, *, busy_timeout: float = 5.0) -> None:
+    ``one_at_a_time``: reads of an SQLite file happen in the thread that asks, which then waits.
+    """
+
+    def __init__(self, url: str, *, busy_timeout: float = 5.0, one_at_a_time: bool = False) -> None:
         self.url = url
-        self.engine = _engine_for(url, busy_timeout)
+        self.engine = _engine_for(url, busy_timeout, one_at_a_time=one_at_a_time)
         self._writer: AsyncEngine | None = None
         self._readers: AsyncEngine | None = None
         self._turns = asyncio.Semaphore(1)
@@ -164,7 +167,7 @@ class Database:
             raise self.engine.readable(error) from error
 
 
-def _engine_for(url: str, busy_timeout: float) -> Engine:
+def _engine_for(url: str, busy_timeout: float, *, one_at_a_time: bool) -> Engine:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -173,7 +176,7 @@ def _engine_for(url: str, busy_timeout: float) -> Engine:
         from mcp_optimizer.db.postgres_engine import PostgresEngine  # noqa: PLC0415 (most programs need no driver)
 
         return PostgresEngine(parsed, busy_timeout=busy_timeout)
-    return SqliteEngine(_path_of(parsed), busy_timeout=busy_timeout)
+    return SqliteEngine(_path_of(parsed), busy_timeout=busy_timeout, one_at_a_time=one_at_a_time)
 
 
 def _path_of(parsed: URL) -> Path:

@@ -122,9 +122,10 @@ class _Connection(aiosqlite.Connection):
     and everything that tidies up after the cancelled task would wait for it.
     """
 
-    def __init__(self, connector: Callable[[], Any], *, reads_only: bool) -> None:
+    def __init__(self, connector: Callable[[], Any], *, reads_only: bool, one_at_a_time: bool = False) -> None:
         super().__init__(connector, 64)
         self._reads_only = reads_only
+        self._one_at_a_time = one_at_a_time
         self._asked = 0
         self._done = 0
 
@@ -134,6 +135,9 @@ class _Connection(aiosqlite.Connection):
         return self._reads_only and self._asked == self._done
 
     async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._one_at_a_time and self._connection is not None:
+            return fn(*args, **kwargs)
+
         def counted() -> Any:
             try:
                 return fn(*args, **kwargs)
@@ -160,15 +164,22 @@ async def in_its_thread[T](connection: AsyncConnection, work: Callable[[Any], T]
         raise DBAPIError("", None, error) from error
 
 
-def make_engine(path: Path, *, busy_timeout: float, writer: bool, transactions: bool = True) -> AsyncEngine:
+def make_engine(
+    path: Path, *, busy_timeout: float, writer: bool, transactions: bool = True, one_at_a_time: bool = False
+) -> AsyncEngine:
     """An engine for the file at ``path``: one connection that writes, or a few that only read.
 
     The writer takes the lock when a transaction begins, so a transaction that reads first can't fail half-way.
-    Without ``transactions`` every statement sees the present state of the file.
+    Without ``transactions`` every statement sees the present state of the file. ``one_at_a_time``: statements run in
+    the thread that asks, which waits for them.
     """
 
     async def opened_connection() -> aiosqlite.Connection:
-        opened = _Connection(lambda: connect(path, busy_timeout, query_only=not writer), reads_only=not writer)
+        opened = _Connection(
+            lambda: connect(path, busy_timeout, query_only=not writer),
+            reads_only=not writer,
+            one_at_a_time=one_at_a_time,
+        )
         opened._thread.daemon = True  # a program that ends without closing must not hang on this thread
         try:
             return await opened

@@ -17,8 +17,9 @@ from mcp_optimizer.errors import StoreBusyError, StoreError
 class SqliteEngine:
     """A file, and the connections to it."""
 
-    def __init__(self, path: Path, *, busy_timeout: float) -> None:
+    def __init__(self, path: Path, *, busy_timeout: float, one_at_a_time: bool = False) -> None:
         self.path = path
+        self._one_at_a_time = one_at_a_time
         self._busy_timeout = busy_timeout
         self._note = WriterNote(path)
 
@@ -43,7 +44,9 @@ class SqliteEngine:
 
     def readers(self) -> AsyncEngine:
         """A few connections that only read."""
-        return sqlite_driver.make_engine(self.path, busy_timeout=self._busy_timeout, writer=False)
+        return sqlite_driver.make_engine(
+            self.path, busy_timeout=self._busy_timeout, writer=False, one_at_a_time=self._one_at_a_time
+        )
 
     def observer(self) -> AsyncEngine:
         """Connections without transactions, that only read."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.narrowing import BUDGET, Syntax, narrower
@@ -49,15 +50,18 @@ def _matching(
 
 
 def _ranked(bare: Any, side: Side, expression: str, limit: int, servers: Collection[str] | None) -> list[WordMatch]:
-    """The ``limit`` best rows that match, in the order of the index."""
+    """The ``limit`` best rows that match, in the order of the index.
+
+    They come as one row: between any two rows this thread would queue for the interpreter with the event loop.
+    """
     where, parameters = of_servers(servers)
-    table = text_table(side)
-    rows = bare.execute(
-        f"SELECT rank, {', '.join(ToolWords._fields)} FROM {table} "
-        f"WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {where} ORDER BY rank LIMIT :limit",
+    table, columns = text_table(side), ", ".join(ToolWords._fields)
+    found = bare.execute(
+        f"SELECT json_group_array(json_array(rank, {columns})) FROM (SELECT rank, {columns} FROM {table} "
+        f"WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {where} ORDER BY rank LIMIT :limit)",
         {"expression": expression, "limit": limit, **parameters},
     )
-    matches = ((-float(rank), ToolWords(*words)) for rank, *words in rows)
+    matches = ((-rank, ToolWords(*words)) for rank, *words in orjson.loads(found.fetchone()[0]))
     return [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in matches]
 
 

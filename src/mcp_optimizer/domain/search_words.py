@@ -74,11 +74,6 @@ class _Look(NamedTuple):
     """It begins with this; a text without it needs no closer look."""
     pattern: re.Pattern[str]
 
-    def found_in(self, text: str) -> bool:
-        """Whether ``text``, in lower case, has it."""
-        place = text.find(self.beginning)
-        return place >= 0 and self.pattern.search(text, place) is not None
-
 
 @functools.lru_cache(maxsize=2048)
 def _look(term: str) -> _Look:
@@ -92,10 +87,18 @@ def _look(term: str) -> _Look:
 
 def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Which of ``terms`` stand in which field, whatever their ending; fields without any are left out."""
-    lowered = {name: text[:_MAX_FIELD].lower() for name, text in fields.items() if text}
     looks = _looks(tuple(terms))
-    found = {name: tuple([term for term, look in looks if look.found_in(text)]) for name, text in lowered.items()}
-    return {name: words for name, words in found.items() if words}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, text in fields.items():
+        lowered = text[:_MAX_FIELD].lower()
+        words = [
+            term
+            for term, (beginning, pattern) in looks
+            if (place := lowered.find(beginning)) >= 0 and pattern.search(lowered, place)
+        ]
+        if words:
+            found[name] = tuple(words)
+    return found
 
 
 @functools.lru_cache(maxsize=64)

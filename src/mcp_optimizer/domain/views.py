@@ -2,7 +2,7 @@
 that the command line promises; more may follow them."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field, computed_field
 
@@ -169,6 +169,13 @@ class SearchHit(Value):
     """Share of the query's words that the tool answers, 0 to 1."""
     matched: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Field (name, server, description, parameters) to the query's words found there."""
+
+
+class CountedHits(NamedTuple):
+    """The best tools, and the tokens of all tools among which they were looked for."""
+
+    hits: list[SearchHit]
+    baseline_tokens: int
 
 
 class OfferedTool(Value):

@@ -48,13 +48,17 @@ class Embedder(Protocol):
         ...
 
 
-def open_embedder(settings: Settings) -> "FastEmbedder":
-    """The embedder that the settings name. The model is loaded when it is first needed."""
+def open_embedder(settings: Settings, *, one_at_a_time: bool = False) -> "FastEmbedder":
+    """The embedder that the settings name. The model is loaded when it is first needed.
+
+    ``one_at_a_time``: single texts are embedded in the thread that asks, which then waits.
+    """
     return FastEmbedder(
         settings.embedding_model_name,
         cache_directory=settings.cache_dir or cache_directory(),
         threads=settings.embedding_threads,
         batch_size=settings.embedding_batch_size,
+        one_at_a_time=one_at_a_time,
     )
 
 
@@ -85,11 +89,20 @@ class _Pace(NamedTuple):
 class FastEmbedder:
     """FastEmbed's models, and the offline ones beside them."""
 
-    def __init__(self, model: str, *, cache_directory: Path, threads: int | None = None, batch_size: int = 8) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        cache_directory: Path,
+        threads: int | None = None,
+        batch_size: int = 8,
+        one_at_a_time: bool = False,
+    ) -> None:
         self._model = model
         self._cache_directory = cache_directory
         self._pace = _Pace.of(model, threads)
         self._batch_size = batch_size
+        self._one_at_a_time = one_at_a_time
         self._threads = ModelThreads(at_once=self._pace.at_once)
         self._loaded: TextEmbedding | None = None
         self._lock = threading.Lock()
@@ -108,7 +121,10 @@ class FastEmbedder:
     async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
         """One unit vector a text, in the order given. A single text goes before many."""
         if len(texts) == 1:
-            made = await self._threads.soon(lambda: self._embed_batch(list(texts)))
+            if self._one_at_a_time:
+                made = self._embed_batch(list(texts))
+            else:
+                made = await self._threads.soon(lambda: self._embed_batch(list(texts)))
             if on_progress is not None:
                 on_progress(1)
             return made

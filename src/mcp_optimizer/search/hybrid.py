@@ -1,9 +1,10 @@
 """Hybrid search: by meaning and by words, fused by rank (Q1-Q4)."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,7 @@ from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.search_rank import Found, TextMatch, by_meaning, fused
 from mcp_optimizer.domain.search_words import coverage, matched_words, query_terms
 from mcp_optimizer.domain.tool_text import name_words, parameter_words
-from mcp_optimizer.domain.views import OfferedTool, Scope, SearchHit, SearchQuery
+from mcp_optimizer.domain.views import CountedHits, OfferedTool, Scope, SearchHit, SearchQuery
 from mcp_optimizer.embeddings import Embedder, Vector
 from mcp_optimizer.errors import ModelMismatchError, TooManyError
 from mcp_optimizer.search.query_vectors import QueryVectors
@@ -53,18 +54,12 @@ class Answers:
         return fused(self.near, self.matching, self.exact, semantic_ratio=self.semantic_ratio)
 
 
-class CountedHits(NamedTuple):
-    """The best tools, and the tokens of all tools among which they were looked for."""
-
-    hits: list[SearchHit]
-    baseline_tokens: int
-
-
 class Search:
     """Finds tools."""
 
-    def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0) -> None:
+    def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0, one_at_a_time: bool = False) -> None:
         self._store = store
+        self._at_once = sys.maxsize if one_at_a_time else _AT_ONCE
         self._embedder = embedder
         self._queries = QueryVectors(embedder)
         self.resident = Resident(store.database, memory=memory)
@@ -146,7 +141,7 @@ class Search:
             held = await self.resident.current(connection, side, sequence, model) if vector is not None else None
             meant = None
             if held is not None and vector is not None:  # numpy works while the database looks for words
-                meant = asyncio.create_task(_nearest(held, vector, depth, wanted_servers))
+                meant = asyncio.create_task(self._nearest(held, vector, depth, wanted_servers))
             terms, matches = await self._words(connection, side, sequence, words, depth, wanted_servers)
             if vector is not None:
                 found = await meant if meant else None
@@ -164,6 +159,14 @@ class Search:
         near.sort(key=lambda pair: (pair[0], pair[1].id))
         answers.near = [(item.id, item.distance) for _, item in near]
         return answers
+
+    async def _nearest(
+        self, held: Vectors, vector: Vector, limit: int, servers: Mapping[str, SearchedServer] | None
+    ) -> list[Near]:
+        """The nearest of the vectors at hand; the event loop goes on where that takes long."""
+        if held.count <= self._at_once:
+            return held.nearest(vector, limit=limit, servers=servers)
+        return await asyncio.to_thread(held.nearest, vector, limit=limit, servers=servers)
 
     async def _near(
         self,
@@ -232,15 +235,6 @@ class Search:
 def _depth(query: SearchQuery) -> int:
     """How deep each half looks for a query."""
     return max(DEPTH, 2 * query.limit)
-
-
-async def _nearest(
-    held: Vectors, vector: Vector, limit: int, servers: Mapping[str, SearchedServer] | None
-) -> list[Near]:
-    """The nearest of the vectors at hand; the event loop goes on where that takes long."""
-    if held.count <= _AT_ONCE:
-        return held.nearest(vector, limit=limit, servers=servers)
-    return await asyncio.to_thread(held.nearest, vector, limit=limit, servers=servers)
 
 
 def sides(scope: Scope) -> list[Side]:

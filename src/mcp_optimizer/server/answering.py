@@ -8,7 +8,7 @@ from typing import Any, Final
 from mcp_types import CallToolResult
 
 from mcp_optimizer.domain.queries import query_record
-from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery
+from mcp_optimizer.domain.views import CountedHits, Scope, SearchHit, SearchQuery
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.polling import Polling
 from mcp_optimizer.server.arguments import Arguments, BadArgumentsError, Call, Install, NoArguments, Wanted
@@ -32,6 +32,7 @@ class Answering:
     service: DataService
     metrics: Metrics
     polling: Polling
+    search: Callable[[SearchQuery], Awaitable[CountedHits]]
     server_id: str = ""
 
     async def answer(
@@ -73,7 +74,7 @@ class Answering:
         metrics = TokenMetrics.of(baseline=0, returned=0)
         error: str | None = None
         try:
-            hits, baseline = await self.service.search_counted(query)
+            hits, baseline = await self.search(query)
             metrics = TokenMetrics.of(baseline=baseline, returned=sum(hit.tokens for hit in hits))
         except OptimizerError as refusal:
             error = refusal.message

@@ -1,6 +1,7 @@
 """What `/metrics` says, in Prometheus' text format."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -47,6 +48,11 @@ class Metrics:
             ["part"],
             registry=self.registry,
         )
+        self._searching = Gauge(
+            "mcp_optimizer_search_processes",
+            "Processes that search beside the server's own; there are some while many search at once.",
+            registry=self.registry,
+        )
         self._stored = Gauge("mcp_optimizer_stored", "What is stored.", ["what"], registry=self.registry)
 
     def requested(self, tool: str, outcome: str, seconds: float) -> None:
@@ -67,6 +73,10 @@ class Metrics:
         if poll.outcome != "failed":
             ended = time.monotonic()
             self._age.labels(poll.part).set_function(lambda: time.monotonic() - ended)
+
+    def searched_in(self, processes: Callable[[], int]) -> None:
+        """How many processes search is asked when the figures are."""
+        self._searching.set_function(processes)
 
     def text(self, overview: Overview | None) -> bytes:
         """Everything, with what is stored now; without an overview that part is as it was."""

@@ -16,6 +16,7 @@ from mcp_optimizer.server.arguments import BadArgumentsError, parsed
 from mcp_optimizer.server.guard import REQUEST_ID
 from mcp_optimizer.server.offers import INSTRUCTIONS, Offer, offers
 from mcp_optimizer.server.results import failed
+from mcp_optimizer.server.telemetry import is_configured
 from mcp_optimizer.text import public_message
 
 type Context = ServerRequestContext[Any, Any]
@@ -35,14 +36,18 @@ class Protocol:
 
     def server(self) -> Server[Any]:
         """A server of these tools, for any transport."""
-        return Server(
+        made: Server[Any] = Server(
             NAME,
             version=__version__,
             title="MCP optimizer",
             instructions=INSTRUCTIONS,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
+            get_tool_input_schema=lambda _: None,  # none of ours asks for headers; the SDK would look at each call
         )
+        if not is_configured():  # what the SDK puts around every request makes spans, and nothing else
+            made.middleware.clear()
+        return made
 
     async def _list_tools(self, _: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[offer.tool for offer in self._offers.values()])

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 from mcp.server.stdio import stdio_server
+from starlette.types import ASGIApp
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import ServeError
 from mcp_optimizer.server.answering import Answering
 from mcp_optimizer.server.app import MCP_PATH, make_app
+from mcp_optimizer.server.http import BoundedHttp
 from mcp_optimizer.server.loop import spare_what_stays
 from mcp_optimizer.server.metrics import Metrics
 from mcp_optimizer.server.protocol import Protocol
 from mcp_optimizer.server.rules import why_not_bound
+from mcp_optimizer.server.search_pool import SearchPool
 from mcp_optimizer.server.telemetry import tracing
 from mcp_optimizer.service import DataService
 
@@ -44,13 +47,16 @@ async def running(
     """An open service that polls, and says that it is there, for as long as the block runs."""
     metrics = Metrics()
     polling = service.polling(source, on_poll=metrics.polled)
-    answering = Answering(service, metrics, polling)
+    pool = SearchPool(service, most=0 if transport == "stdio" else service.settings.most_search_processes())
+    metrics.searched_in(lambda: pool.processes)
+    answering = Answering(service, metrics, polling, pool.counted)
     async with service.presence.kept(address=address, transport=transport, polls=lambda: polling.polls) as server:
         answering.server_id = server.id
         task = asyncio.create_task(polling.run(), name="polling")
         try:
-            with tracing():
-                yield Running(Protocol(answering), metrics)
+            async with pool.kept():
+                with tracing():
+                    yield Running(Protocol(answering), metrics)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -67,18 +73,24 @@ async def serve_http(
     with contextlib.closing(bound_socket(settings)) as listening:
         url = url_of(settings.mcp_host, listening.getsockname()[1])
         async with running(service, address=url, transport="streamable-http", source=source) as made:
-            app = make_app(made.protocol.server(), service, made.metrics)
-            config = uvicorn.Config(
-                app,
-                http="h11",  # bounds what comes before a body
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_LEAVE_SECONDS,
-                timeout_keep_alive=30,
-            )
+            config = http_config(make_app(made.protocol.server(), service, made.metrics))
             log.info("serving", url=url)
             await _Server(config, lambda: on_ready(url) if on_ready else None).serve(sockets=[listening])
+
+
+def http_config(app: ASGIApp, *, leave_seconds: int = _LEAVE_SECONDS) -> uvicorn.Config:
+    """How an application is served over HTTP. ``leave_seconds``: for calls that are under way at the end."""
+    return uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        ws="none",
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=leave_seconds,
+        timeout_keep_alive=30,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,128 @@
+"""A process that searches, as the server sees it: it is asked over its pipes, and found out to be gone."""
+
+import asyncio
+import contextlib
+import itertools
+import sys
+from collections.abc import Callable
+from typing import Final, Self
+
+import structlog
+
+from mcp_optimizer.config import Settings
+from mcp_optimizer.domain.views import CountedHits, SearchQuery
+from mcp_optimizer.server.search_wire import LONGEST, READY, Asked, from_answered, to_asked
+
+_START_SECONDS: Final = 60.0
+_END_SECONDS: Final = 5.0
+"""How long a process may take to end once its input has."""
+
+log = structlog.get_logger(__name__)
+
+
+class GoneError(Exception):
+    """The process has ended, or was ended, before it answered."""
+
+
+class Searcher:
+    """A running process. Make one with :meth:`started`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, monotonic: Callable[[], float]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._input = process.stdin
+        self._output = process.stdout
+        self._monotonic = monotonic
+        self._numbers = itertools.count(READY + 1)
+        self._waiting: dict[int, asyncio.Future[CountedHits]] = {}
+        self._listening: asyncio.Task[None] | None = None
+        self.gone = False
+        self.last_heard = monotonic()
+        """When it last answered, or was asked while it had nothing to do; of the same clock as ``monotonic``."""
+
+    @property
+    def outstanding(self) -> int:
+        """Searches that it has not answered yet."""
+        return len(self._waiting)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @classmethod
+    async def started(cls, settings: Settings, monotonic: Callable[[], float]) -> Self:
+        """A process that is ready to search. Raises GoneError, OSError, TimeoutError, and what it says is wrong."""
+        made = cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "mcp_optimizer", "search-process",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LONGEST,
+            ),
+            monotonic,
+        )  # fmt: skip
+        ready = made._waiting[READY] = asyncio.get_running_loop().create_future()
+        made._listening = asyncio.create_task(made._listen(), name="searcher")
+        try:
+            made._input.write(settings.model_dump_json(exclude={"mcp_token"}).encode() + b"\n")
+            async with asyncio.timeout(_START_SECONDS):
+                await ready
+        except BaseException:
+            await asyncio.shield(made.end())
+            raise
+        return made
+
+    async def counted(self, query: SearchQuery) -> CountedHits:
+        """What the search finds. Raises GoneError, and what the search raises."""
+        if self.gone:
+            raise GoneError
+        if not self._waiting:
+            self.last_heard = self._monotonic()
+        number = next(self._numbers)
+        found = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._input.write(to_asked(Asked(number, query)))
+        try:
+            return await found
+        except asyncio.CancelledError:
+            if self._waiting.pop(number, None) is not None:
+                self._input.write(to_asked(Asked(number, None)))
+            raise
+
+    async def _listen(self) -> None:
+        try:
+            while line := await self._output.readline():
+                self.last_heard = self._monotonic()
+                number, result = from_answered(line)
+                found = self._waiting.pop(number, None)
+                if found is None or found.done():
+                    continue
+                if isinstance(result, CountedHits):
+                    found.set_result(result)
+                else:
+                    found.set_exception(result)
+        except Exception:  # whatever it said, it can't be understood
+            log.exception("a process that searches is not understood", pid=self.pid)
+            self.kill()
+        finally:
+            self.gone = True
+            waiting, self._waiting = self._waiting, {}
+            for found in waiting.values():
+                if not found.done():
+                    found.set_exception(GoneError())
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def end(self) -> None:
+        """End it in order; at once where it does not."""
+        self._input.close()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        if self._listening is not None:
+            await self._listening
