@@ -190,17 +190,12 @@ async def test_no_process_outlives_its_server(
 
 async def _searcher_of(server: ServerProcess, token: str) -> int:
     """The process that a crowd makes a server start."""
-
-    def found() -> list[int]:
-        children = Path(f"/proc/{server.pid}/task").glob("*/children")
-        return [int(child) for path in children for child in path.read_text().split()]
-
     async with client_of(server.url, {"authorization": f"Bearer {token}"}) as client:
-        while not found():
+        while not server.children():
             asked = {"tool_description": "make a note", "tool_keywords": ""}
             answers = await asyncio.gather(*(client.call_tool("find_tool", asked) for _ in range(12)))
             assert not any(answer.is_error for answer in answers)
-    return found()[0]
+    return server.children()[0]
 
 
 def test_the_command_is_for_servers_only() -> None:

@@ -74,6 +74,7 @@ async def soak(
                 asyncio.create_task(_ask(lasting, world, told, over, lasts=True)),
                 asyncio.create_task(_ask(mortal, world, told, over, lasts=False)),
                 asyncio.create_task(world.live(told, over, seconds)),
+                asyncio.create_task(_crowd(lasting, told, over, chance, seconds)),
                 asyncio.create_task(_kill(mortal, told, over, chance, seconds)),
                 asyncio.create_task(_watch(lasting, database, stored, told, over, seconds, say)),
             ]
@@ -183,6 +184,19 @@ async def _ask_once(client: Any, world: _World, told: Told) -> None:
     server, tool = world.callable[number % len(world.callable)]
     called = await client.call_tool("call_tool", {"server_name": server, "tool_name": tool, "parameters": {}})
     told.counts["calls refused or failed, and told so" if called.is_error else "calls answered"] += 1
+
+
+async def _crowd(server: ServerProcess, told: Told, over: asyncio.Event, chance: random.Random, seconds: float) -> None:
+    """Many who search at once, so that processes are started to search in; one of these is killed now and then."""
+    async with client_of(server.url) as client:
+        while not await _passed(over, chance.uniform(0.02, 0.05) * min(seconds, 200)):
+            if (children := server.children()) and chance.random() < 0.3:
+                os.kill(chance.choice(children), signal.SIGKILL)
+                told.counts["searching processes killed"] += 1
+            asked = [{"tool_description": f"{word} {chance.random()}", "tool_keywords": ""} for word in _ASKED]
+            answers = await asyncio.gather(*(client.call_tool("find_tool", one) for one in 3 * asked))
+            told.counts["searches of a crowd"] += len(answers)
+            told.errors += [f"find_tool in a crowd: {answer.content}" for answer in answers if answer.is_error]
 
 
 async def _kill(server: ServerProcess, told: Told, over: asyncio.Event, chance: random.Random, seconds: float) -> None:

@@ -34,6 +34,11 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    def children(self) -> list[int]:
+        """The processes that it has started and that are there still."""
+        lists = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [int(child) for path in lists for child in path.read_text().split()]
+
     async def start(self) -> None:
         """Start, and wait until it takes requests."""
         self._process = await asyncio.create_subprocess_exec(
