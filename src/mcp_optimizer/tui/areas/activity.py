@@ -11,21 +11,18 @@ from textual.content import Content
 from textual.style import Style
 from textual.widgets import ContentSwitcher, Static
 
-from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.presence import ServerView
 from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView, Scope, SearchQuery
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.ages import count
-from mcp_optimizer.tui.areas.base import AreaView
+from mcp_optimizer.tui.areas.detail_area import DetailArea
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.activity import Entry, entry_document
 from mcp_optimizer.tui.details.serving import hit_words
 from mcp_optimizer.tui.dialogs.check import CheckDialog
 from mcp_optimizer.tui.dialogs.choose import Choice, ChooseDialog
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
-from mcp_optimizer.tui.dialogs.copy import CopyDialog
-from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog, text_offer
 from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
 from mcp_optimizer.tui.feed import Resource
@@ -56,7 +53,7 @@ _SOON = 0.5
 """Seconds between two looks into the log."""
 
 
-class ActivityArea(AreaView):
+class ActivityArea(DetailArea):
     """Six lists that share a filter line and a detail."""
 
     area = Area.ACTIVITY
@@ -96,18 +93,9 @@ class ActivityArea(AreaView):
         return self.query_one(f"#{self.shown}", Table)
 
     @property
-    def pane(self) -> DetailPane:
-        """The detail."""
-        return self.query_one(DetailPane)
-
-    @property
     def field(self) -> LineInput:
         """The filter."""
         return self.query_one(FilterLine).field
-
-    def take_focus(self) -> None:
-        """The list."""
-        self.screen.set_focus(self.table)
 
     def update(self) -> None:
         """Show the lists of the feed, or why there are none."""
@@ -282,32 +270,6 @@ class ActivityArea(AreaView):
         """Type a filter."""
         self.field.enter()
 
-    def do_sort(self) -> None:
-        """Sort by the next column."""
-        self.table.do_sort()
-
-    def do_sort_reverse(self) -> None:
-        """Turn the order round."""
-        self.table.do_sort_reverse()
-
-    def do_json(self) -> None:
-        """The whole entry."""
-        entry = self.table.rows.cursor_row
-        if isinstance(entry, Value):
-            self.app.push_screen(JsonDialog(self.context, entry.model_dump(mode="json")))
-
-    def do_copy(self) -> None:
-        """Choose what to copy of the entry."""
-        entry = self.table.rows.cursor_row
-        if isinstance(entry, Value):
-            self.app.push_screen(CopyDialog(self.context, entry.model_dump(mode="json")))
-
-    def do_detail(self) -> None:
-        """The detail alone, or beside the list again."""
-        alone = not self.has_class("-detail-alone")
-        self.set_class(alone, "-detail-alone")
-        self.screen.set_focus(self.pane if alone else self.table)
-
     def offers(self) -> list[Offer]:
         """The list that is shown, and the entry under the cursor."""
         rows, name = self.table.rows, self.shown
@@ -319,11 +281,11 @@ class ActivityArea(AreaView):
             ),
             text_offer(f"the list ({name}) as JSON", f"{name}.json", lambda: as_json(rows.visible)),
         ]
-        entry = rows.cursor_row
-        if isinstance(entry, Value):
+        subject = self.subject
+        if subject is not None:
             text = self.pane.text
             found.append(text_offer("the detail as Markdown", "entry.md", lambda: text_markdown(name, text)))
-            found.append(text_offer("the detail as JSON", "entry.json", lambda: as_json(entry)))
+            found.append(text_offer("the detail as JSON", "entry.json", lambda: as_json(subject)))
         return found
 
     def remember(self) -> dict[str, ListState]:
@@ -352,16 +314,6 @@ class ActivityArea(AreaView):
             self.show_pane(target.row)
         if target.filter_text is not None:
             self.field.value = target.filter_text
-
-    def close(self) -> bool:
-        """Leave the detail for the list."""
-        if self.has_class("-detail-alone"):
-            self.do_detail()
-        elif self.pane.has_focus:
-            self.screen.set_focus(self.table)
-        else:
-            return False
-        return True
 
     def clear(self) -> bool:
         """Take the filter away."""

@@ -12,23 +12,21 @@ from mcp_optimizer.domain.models import Value
 from mcp_optimizer.text import one_line, shorten
 from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.ages import count
-from mcp_optimizer.tui.areas.base import AreaView, Message
+from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.detail_area import DetailArea
 from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
-from mcp_optimizer.tui.dialogs.copy import CopyDialog
-from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import Offer, text_offer
 from mcp_optimizer.tui.exports import as_json, file_stem, table_markdown, text_markdown
 from mcp_optimizer.tui.tone import Tone
-from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.table import Table
 
 type Reading = Callable[[], Coroutine[Any, Any, Value]]
 """A call of the service that is not made before its worker starts."""
 
 
-class TableArea[R](AreaView):
+class TableArea[R](DetailArea):
     """Rows of one resource, and one of them in detail."""
 
     def __init__(self, context: Context) -> None:
@@ -69,11 +67,6 @@ class TableArea[R](AreaView):
         return self.query_one(Table)
 
     @property
-    def pane(self) -> DetailPane:
-        """The detail."""
-        return self.query_one(DetailPane)
-
-    @property
     def row(self) -> R | None:
         """The row under the cursor."""
         return self.table.rows.cursor_row
@@ -92,10 +85,6 @@ class TableArea[R](AreaView):
     def row_name(self, row: R) -> str:
         """What a row is called in a target."""
         return self.table.rows.renderer.key(row)
-
-    def take_focus(self) -> None:
-        """The list."""
-        self.screen.set_focus(self.table)
 
     # Events
 
@@ -153,14 +142,6 @@ class TableArea[R](AreaView):
     def do_jump(self) -> None:
         """Follow the relation of the row."""
 
-    def do_sort(self) -> None:
-        """Sort by the next column."""
-        self.table.do_sort()
-
-    def do_sort_reverse(self) -> None:
-        """Turn the order round."""
-        self.table.do_sort_reverse()
-
     def do_mark(self) -> None:
         """Mark the row."""
         self.table.do_mark()
@@ -168,22 +149,6 @@ class TableArea[R](AreaView):
     def do_mark_all(self) -> None:
         """Mark all rows, or none."""
         self.table.do_mark_all()
-
-    def do_detail(self) -> None:
-        """The detail alone, or beside the list again."""
-        alone = not self.has_class("-detail-alone")
-        self.set_class(alone, "-detail-alone")
-        self.screen.set_focus(self.pane if alone else self.table)
-
-    def do_json(self) -> None:
-        """The whole row, as far as it is known."""
-        if self.subject is not None:
-            self.app.push_screen(JsonDialog(self.context, self.subject.model_dump(mode="json")))
-
-    def do_copy(self) -> None:
-        """Choose what to copy."""
-        if self.subject is not None:
-            self.app.push_screen(CopyDialog(self.context, self.subject.model_dump(mode="json")))
 
     def offers(self) -> list[Offer]:
         """The rows that are shown, and the detail of the one under the cursor."""
@@ -209,13 +174,3 @@ class TableArea[R](AreaView):
     def export_values(self) -> list[Value]:
         """The rows that are shown, as values."""
         return [row for row in self.table.rows.visible if isinstance(row, Value)]
-
-    def close(self) -> bool:
-        """Leave the detail for the list; False when nobody is in it."""
-        if self.has_class("-detail-alone"):
-            self.do_detail()
-        elif self.pane.has_focus:
-            self.screen.set_focus(self.table)
-        else:
-            return False
-        return True
