@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_optimizer.db.narrowing import BUDGET, Syntax, narrower
 from mcp_optimizer.db.postgres_schema import CONFIGURATION
 from mcp_optimizer.db.search_index import Side, WordMatch
-from mcp_optimizer.db.search_tables import ToolWords, match_fields, text_table
+from mcp_optimizer.db.search_tables import MATCH_FIELDS, ToolWords, text_table, word_match
 from mcp_optimizer.domain.search_words import is_unspaced
 
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -108,11 +108,10 @@ async def matching_tools(
         f"{weight:.6f} * ts_rank({_WEIGHTS}, document, to_tsquery({_CONFIGURED}, :term{number}), 1)"
         for number, weight in enumerate(rarity)
     )
-    columns = ", ".join(ToolWords._fields)
     condition, sought_in = matches(expression, "expression")
     rows = await connection.execute(
         text(
-            f"SELECT {score} AS score, {columns} FROM {text_table(side)} "
+            f"SELECT {score} AS score, id, server_id, {', '.join(MATCH_FIELDS.values())} FROM {text_table(side)} "
             f"WHERE {condition} {scope.condition} "
             "ORDER BY score DESC, id LIMIT :limit"
         ),
@@ -123,8 +122,7 @@ async def matching_tools(
             "limit": limit,
         },
     )
-    ranked = ((float(score), ToolWords(*words)) for score, *words in rows)
-    found = [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in ranked]
+    found = [word_match(float(score), *row) for score, *row in rows]
     return sorted(found, key=lambda match: (-match.score, match.id))
 
 

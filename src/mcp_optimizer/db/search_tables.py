@@ -1,8 +1,8 @@
 """The six search tables, as every engine has them (S3): their names, and what full text holds of a tool."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from mcp_optimizer.db.search_index import IndexedTool, Side
+from mcp_optimizer.db.search_index import IndexedTool, Side, WordMatch
 from mcp_optimizer.domain.search_words import pairs
 from mcp_optimizer.domain.tool_text import name_words, parameter_words
 
@@ -58,11 +58,15 @@ def tool_words(indexed: IndexedTool) -> ToolWords:
     )
 
 
-def match_fields(row: ToolWords) -> dict[str, str]:
-    """The texts in which a match is shown, by the names of their fields."""
-    return {
-        "name": f"{row.name} {row.words}",
-        "server": row.server,
-        "description": row.description,
-        "parameters": row.parameters,
-    }
+MATCH_FIELDS: Final = {
+    "name": "name || ' ' || words",
+    "server": "server",
+    "description": "description",
+    "parameters": "parameters",
+}
+"""The texts in which a match is shown, by the names of their fields: SQL of the full-text table, for every engine."""
+
+
+def word_match(score: float, identifier: str, server_id: str, *texts: str) -> WordMatch:
+    """A row that full text found, its ``texts`` in the order of ``MATCH_FIELDS``."""
+    return WordMatch(identifier, server_id, score, dict(zip(MATCH_FIELDS, texts, strict=True)))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.narrowing import BUDGET, Syntax, narrower
 from mcp_optimizer.db.search_index import Side, WordMatch
-from mcp_optimizer.db.search_tables import ToolWords, match_fields, text_table
+from mcp_optimizer.db.search_tables import MATCH_FIELDS, text_table, word_match
 from mcp_optimizer.db.sqlite_driver import in_its_thread
 from mcp_optimizer.db.sqlite_search import of_servers, owner_token
 from mcp_optimizer.domain.search_words import is_unspaced
@@ -55,14 +55,14 @@ def _ranked(bare: Any, side: Side, expression: str, limit: int, servers: Collect
     They come as one row: between any two rows this thread would queue for the interpreter with the event loop.
     """
     where, parameters = of_servers(servers)
-    table, columns = text_table(side), ", ".join(ToolWords._fields)
+    table = text_table(side)
     found = bare.execute(
-        f"SELECT json_group_array(json_array(rank, {columns})) FROM (SELECT rank, {columns} FROM {table} "
-        f"WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {where} ORDER BY rank LIMIT :limit)",
+        f"SELECT json_group_array(json_array(-rank, id, server_id, {', '.join(MATCH_FIELDS.values())})) "
+        f"FROM (SELECT rank, * FROM {table} WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {where} "
+        "ORDER BY rank LIMIT :limit)",
         {"expression": expression, "limit": limit, **parameters},
     )
-    matches = ((-rank, ToolWords(*words)) for rank, *words in orjson.loads(found.fetchone()[0]))
-    return [WordMatch(row.id, row.server_id, score, match_fields(row)) for score, row in matches]
+    return [word_match(*row) for row in orjson.loads(found.fetchone()[0])]
 
 
 def _narrowed(bare: Any, side: Side, terms: Sequence[str], owners: str) -> str | None:
