@@ -263,6 +263,11 @@ class DataService:
         async with self.search_in_time():
             return await self._search.counted(query)
 
+    async def warm_up(self) -> None:
+        """Have at hand what the first searches would wait for: the model, then the vectors. Raises what they raise."""
+        for _ in range(2):
+            await self.search_counted(SearchQuery(text="ready"))
+
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
         async with self.search_in_time():

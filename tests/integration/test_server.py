@@ -23,6 +23,7 @@ from mcp_optimizer.server.running import bound_socket, url_of
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
+from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
 from tests.support.services import ingest
 from tests.support.serving import client_of, served
@@ -270,6 +271,22 @@ async def test_it_starts_and_answers_without_toolhive(stocked: DataService, url:
     assert stocked.settings.toolhive_url is None
     async with client_of(url) as client:
         assert names(await client.call_tool("list_tools"))
+
+
+async def test_the_model_is_ready_before_anybody_asks(stocked: DataService, fake_embedder: FakeEmbedder) -> None:
+    fake_embedder.texts.clear()
+    async with served(stocked), asyncio.timeout(10):
+        while not fake_embedder.texts:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.01)
+
+
+async def test_a_model_that_is_not_to_be_had_does_not_stop_the_server(
+    stocked: DataService, fake_embedder: FakeEmbedder
+) -> None:
+    fake_embedder.unavailable = True
+    async with served(stocked) as (url, _), client_of(url) as client:
+        result = await client.call_tool("find_tool", {"tool_description": "create an issue"})
+    assert names(result)[0] == ("github", "create_issue")
 
 
 async def test_many_clients_at_once(url: str) -> None:

@@ -14,7 +14,7 @@ from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.errors import ServeError
+from mcp_optimizer.errors import OptimizerError, ServeError
 from mcp_optimizer.server.answering import Answering
 from mcp_optimizer.server.app import MCP_PATH, make_app
 from mcp_optimizer.server.http import BoundedHttp
@@ -25,6 +25,7 @@ from mcp_optimizer.server.rules import why_not_bound
 from mcp_optimizer.server.search_pool import SearchPool
 from mcp_optimizer.server.telemetry import tracing
 from mcp_optimizer.service import DataService
+from mcp_optimizer.text import public_message
 
 _LEAVE_SECONDS = 5
 """How long calls that are under way may take when the server is asked to end."""
@@ -52,14 +53,26 @@ async def running(
     answering = Answering(service, metrics, polling, pool.counted)
     async with service.presence.kept(address=address, transport=transport, polls=lambda: polling.polls) as server:
         answering.server_id = server.id
-        task = asyncio.create_task(polling.run(), name="polling")
+        tasks = [
+            asyncio.create_task(polling.run(), name="polling"),
+            asyncio.create_task(_warm_up(service), name="warming up"),
+        ]
         try:
             async with pool.kept():
                 with tracing():
                     yield Running(Protocol(answering), metrics)
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _warm_up(service: DataService) -> None:
+    """So that the first agent does not wait for the model; whatever is in the way is told to those who search."""
+    try:
+        await service.warm_up()
+    except OptimizerError as error:
+        log.warning("not ready to search", reason=public_message(str(error)))
 
 
 async def serve_http(

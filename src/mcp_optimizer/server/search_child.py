@@ -61,8 +61,7 @@ class Answers:
 async def answer(lines: asyncio.StreamReader, output: Any, settings: Settings) -> None:
     """Answer until the input ends."""
     async with DataService(settings, read_only=True, one_at_a_time=True) as service, asyncio.TaskGroup() as group:
-        for _ in range(2):  # has the model loaded, and then the vectors
-            await service.search_counted(SearchQuery(text="ready"))
+        await service.warm_up()
         spare_what_stays()
         answers = Answers(service, output)
         workers = [group.create_task(answers.go_on()) for _ in range(_SIDE_BY_SIDE)]
