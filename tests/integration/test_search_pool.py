@@ -119,6 +119,21 @@ async def test_searches_of_a_killed_process_are_done_all_the_same(pool: SearchPo
     assert pool.processes == 0, "the next one is not started at once"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("the handler is closed"), BrokenPipeError()])
+async def test_a_process_that_has_ended_unnoticed_is_not_felt(
+    error: Exception, pool: SearchPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: bytes) -> None:
+        raise error
+
+    searcher = await grown(pool)
+    monkeypatch.setattr(searcher._input, "write", refuse)
+    assert all(answer.hits for answer in await crowded(pool))
+    assert pool.processes == 0
+    searcher.kill()
+    await searcher.end()
+
+
 async def test_a_process_that_hangs_is_ended(
     open_service: OpenService, settings: Settings, stocked: DataService, real_embedder: FastEmbedder
 ) -> None:

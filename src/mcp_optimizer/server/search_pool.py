@@ -85,6 +85,7 @@ class SearchPool:
         """It has ended by itself: that is logged once, and not repeated at once."""
         if searcher in self.searchers:
             self.searchers.remove(searcher)
+            searcher.kill()
             self._rests_until = self._service.surroundings.monotonic() + _REST
             log.warning("a process that searches has ended", pid=searcher.pid)
 

@@ -74,19 +74,27 @@ class Searcher:
 
     async def counted(self, query: SearchQuery) -> CountedHits:
         """What the search finds. Raises GoneError, and what the search raises."""
-        if self.gone:
-            raise GoneError
         if not self._waiting:
             self.last_heard = self._monotonic()
         number = next(self._numbers)
+        self._ask(Asked(number, query))
         found = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._input.write(to_asked(Asked(number, query)))
         try:
             return await found
         except asyncio.CancelledError:
             if self._waiting.pop(number, None) is not None:
-                self._input.write(to_asked(Asked(number, None)))
+                with contextlib.suppress(GoneError):
+                    self._ask(Asked(number, None))
             raise
+
+    def _ask(self, asked: Asked) -> None:
+        """Raises GoneError, also where the process has ended and nobody has noticed yet."""
+        if self.gone:
+            raise GoneError
+        try:
+            self._input.write(to_asked(asked))
+        except (OSError, RuntimeError) as error:  # loops differ in what a closed pipe is to them
+            raise GoneError from error
 
     async def _listen(self) -> None:
         try:
