@@ -14,7 +14,7 @@ from mcp_optimizer.server.search_wire import Answered, Asked, from_answered, fro
 @pytest.mark.parametrize(
     ("under_way", "processes", "most", "wanted"),
     [
-        (1, 0, 4, False), (4, 0, 4, False), (5, 0, 4, True), (8, 1, 4, False), (9, 1, 4, True), (99, 4, 4, False),
+        (1, 0, 4, False), (8, 0, 4, False), (9, 0, 4, True), (16, 1, 4, False), (17, 1, 4, True), (99, 4, 4, False),
         (99, 0, 0, False),
     ],
 )  # fmt: skip

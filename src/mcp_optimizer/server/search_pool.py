@@ -18,7 +18,7 @@ from mcp_optimizer.server.searcher import GoneError, Searcher
 from mcp_optimizer.service import DataService
 from mcp_optimizer.text import public_message
 
-_MANY: Final = 4
+_MANY: Final = 8
 """Searches under way, for each process there is, before another is started."""
 _IDLE: Final = 600.0
 """Seconds without a search after which a process is ended."""
