@@ -1,10 +1,13 @@
 """Running servers and what agents asked: seen, and followed to where one can find out why."""
 
+from datetime import timedelta
+
 import pytest
 from textual.widgets import Static
 
 from mcp_optimizer.domain.presence import PollView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, Scope, SearchQuery
+from mcp_optimizer.tui import app as tui_app
 from mcp_optimizer.tui.actions import Area, Keymap
 from mcp_optimizer.tui.areas.activity import ActivityArea
 from mcp_optimizer.tui.areas.search import SearchArea
@@ -59,6 +62,26 @@ def test_a_problem_without_a_moment_says_nothing_of_one() -> None:
     problem = ProblemView(id="1", entity="workload", name="maps", problem="invisible", reason="U+200B", since="")
     lines = entry_document(problem, lambda: NOW, 60, Keymap())
     assert not any("since" in line.plain for line in lines)
+
+
+async def test_a_server_that_was_killed_is_gone_from_the_screen_though_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tui_app, "SILENCE", 0.02)
+    service, moment = FakeService.loaded(), [NOW]
+    app = tui_app.OptimizerApp(lambda: service, now=lambda: moment[0], stopwatch=lambda: 0.0, first_area=Area.OVERVIEW)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        read = len(calls(service, "overview"))
+        await pilot.pause(0.1)
+        assert len(calls(service, "overview")) == read
+        assert "http://127.0.0.1:9900/mcp" in app.export_screenshot()
+        moment[0] += timedelta(minutes=1)
+        service.servers = ()
+        await pilot.pause(0.1)
+        await settle(pilot)
+        assert len(calls(service, "overview")) == read + 1
+        assert "http://127.0.0.1:9900/mcp" not in app.export_screenshot()
 
 
 async def test_none_runs() -> None:
