@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.demo.faults import Fault
 from mcp_optimizer.demo.simulator import ToolHiveSimulator
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.errors import AmbiguousError, CallError, NotFoundError, ReadOnlyError
@@ -64,6 +65,15 @@ async def test_who_can_not_be_called(sim: ToolHiveSimulator, open_service: OpenS
         await service.call_tool("asleep", "tool_1", {})
     with pytest.raises(NotFoundError, match="plain has no tool tool_9; did you mean tool_"):
         await service.call_tool("plain", "tool_9", {})
+
+
+async def test_why_a_server_does_not_answer_is_told_to_who_calls_it(
+    sim: ToolHiveSimulator, open_service: OpenService, settings: Settings
+) -> None:
+    sim.set_fault("mcp:plain", Fault(status=503))
+    service = await _opened(open_service, settings, sim)
+    with pytest.raises(NotFoundError, match=r"plain is not running: its status is error \(answered HTTP 503\)"):
+        await service.call_tool("plain", "tool_1", {})
 
 
 async def test_a_server_that_is_gone_is_said_to_be(
