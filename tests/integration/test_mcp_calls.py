@@ -54,6 +54,17 @@ async def test_results_come_unchanged(connections: Connections, tools: ToolServe
     assert dumped == RESULTS[tool]
 
 
+@TRANSPORTS
+async def test_a_servers_own_error_is_told_whatever_its_code(
+    connections: Connections, tools: ToolServer, transport: str
+) -> None:
+    """Servers use -32000 for anything; the SDK means by it that the connection is closed."""
+    for _ in range(2):
+        with pytest.raises(CallError, match="refused the call: too many calls today"):
+            await call(connections, tools, transport, "refused")
+    assert connections.opened == 1
+
+
 async def test_a_result_of_two_megabytes_comes_whole(connections: Connections, tools: ToolServer) -> None:
     result = await call(connections, tools, "streamable-http", "wide")
     assert len(result.content[0].data) == 2_000_000

@@ -290,8 +290,8 @@ class _Connection:
 
 
 def _is_end(error: Exception | None) -> bool:
-    """Whether the connection ended before the answer."""
-    return isinstance(error, MCPError) and error.code == CONNECTION_CLOSED
+    """Whether the connection ended before the answer. Servers use the same code for errors of their own."""
+    return isinstance(error, MCPError) and (error.code, error.message) == (CONNECTION_CLOSED, "Connection closed")
 
 
 class _InUse:
