@@ -7,4 +7,8 @@ from importlib.metadata import version
 # keeps a processor busy with waiting for the next time. It is read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# The embedding model needs no network, and what runs it is to tell nobody of this machine either. It is read when
+# onnxruntime is imported, and keeps it from making a file with an id of the machine, too.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = version("mcp-optimizer")

@@ -75,9 +75,10 @@ class Calling:
                     f"no MCP server named {_named(server)}{_nearest(server, running)}",
                     remedy="find_tool and list_tools give the names of servers",
                 )
-            if not is_running(exposed[server]):
-                raise NotFoundError(f"{_named(server)} is not running: its status is {one_line(exposed[server])}")
             (workload,) = await self._store.workloads.named(connection, [server])
+            if not is_running(exposed[server]):
+                why = f" ({shorten(one_line(workload.status_reason), 200)})" if workload.status_reason else ""
+                raise NotFoundError(f"{_named(server)} is not running: its status is {one_line(exposed[server])}{why}")
             names = await self._store.workload_tools.names_of_server(connection, workload.id)
         if names and tool not in names:
             raise NotFoundError(f"{_named(server)} has no tool {_named(tool)}{_nearest(tool, names)}")

@@ -7,9 +7,11 @@ from typing import Final
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.matching import match, rejection_reason
+from mcp_optimizer.domain.models import Relation
 from mcp_optimizer.domain.naming import find_registry_server
 from mcp_optimizer.domain.reports import InstallReport
-from mcp_optimizer.errors import ReadOnlyError
+from mcp_optimizer.errors import AmbiguousError, ReadOnlyError
 from mcp_optimizer.text import one_line
 
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -24,7 +26,10 @@ class Installing:
         self._settings = settings
 
     async def install(self, name: str) -> InstallReport:
-        """What was done. Raises NotFoundError, AmbiguousError, ReadOnlyError, SourceError."""
+        """What was done. Raises NotFoundError, AmbiguousError, ReadOnlyError, SourceError.
+
+        What several entries claim is not started: it would be rejected, and its tools never be found (M2).
+        """
         if self._settings.runtime_mode == "k8s":
             raise ReadOnlyError("servers are not installed on Kubernetes", remedy="apply an MCPServer resource instead")
         if not self._settings.enable_dynamic_install:
@@ -32,6 +37,12 @@ class Installing:
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
         entry = find_registry_server(state.registry, name)
+        found = match(entry.identity, state.index())
+        if found.verdict is Relation.REJECTED:
+            raise AmbiguousError(
+                one_line(rejection_reason(entry.identity, found.claimants)),
+                remedy="a person chooses the one that counts with `registry resolve`",
+            )
         for workload in state.workloads:
             if workload.running and workload.registry_server_id == entry.id:
                 said = f"{one_line(entry.name)} is running already, as {one_line(workload.name)}."

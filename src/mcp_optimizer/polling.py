@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.db.problems import open_problems
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.presence import PollView
@@ -23,7 +24,7 @@ from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.ingestion import Ingestion
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.text import public_message
+from mcp_optimizer.text import one_line, public_message
 
 type Ingest = Callable[[IngestPart], Awaitable[IngestReport]]
 """Ingests a part from the source that is polled."""
@@ -258,8 +259,10 @@ def poll_store(
     async def answers(name: str) -> str | None:
         async with store.database.reading() as connection:
             rows = await store.workloads.named(connection, [name])
+            problems = [] if rows else await open_problems(connection)
         if not rows:
-            return f"{name} is not listed yet"
+            known = [problem.reason for problem in problems if (problem.entity, problem.name) == ("workload", name)]
+            return f"{name} is not stored: {one_line(known[0])}" if known else f"{name} is not listed yet"
         return None if rows[0].running else f"{name} is {rows[0].status}: {rows[0].status_reason or 'no reason given'}"
 
     async def has_registry() -> bool:

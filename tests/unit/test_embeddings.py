@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,6 +51,14 @@ async def test_e3_the_default_model_needs_no_network(model_cache: Path) -> None:
     assert embedder.model == OFFLINE_MODEL
     (vector,) = await embedder.embed(["find the right tool"])
     assert vector.shape == (await embedder.dimension(),) == (DIMENSION,)
+
+
+def test_what_runs_the_model_tells_nobody_and_keeps_no_id_of_the_machine(tmp_path: Path) -> None:
+    """onnxruntime would note facts of the machine in the user's cache, and send them to its maker."""
+    places = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    code = "import mcp_optimizer, onnxruntime; onnxruntime.get_available_providers()"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONDONTWRITEBYTECODE": "1", **places}, check=True)
+    assert list(tmp_path.rglob("*")) == []
 
 
 async def test_vectors_are_unit_vectors_in_the_order_given(real_embedder: FastEmbedder) -> None:

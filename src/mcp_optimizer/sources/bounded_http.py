@@ -29,7 +29,11 @@ class Exchange:
     """Why the request could not be sent, or its answer not be read, in words."""
     unsent: bool = False
     """No connection came about: the server has not seen the request."""
+    begun: bool = False
+    """Whether it was handed to the network at all."""
     failed: anyio.Event = field(default_factory=anyio.Event)
+    settled: anyio.Event = field(default_factory=anyio.Event)
+    """Set once it is known how the request itself was taken: the first line of its answer, or its failure."""
 
 
 class Answers:
@@ -97,6 +101,9 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         except httpx2.TransportError as error:
             self._fail(error, exchange)
             raise
+        finally:
+            if exchange is not None:
+                exchange.settled.set()
         if request.method != "DELETE" and response.status_code >= 400 and not self._optional(request):
             self._refused(response.status_code, exchange)
         stream: Any = response.stream
@@ -108,7 +115,10 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         if request.method != "POST" or not self._answers.exchanges:
             return None
         identifier = object_of(json.loads(request.content)).get("id")
-        return self._answers.exchanges.get(identifier) if isinstance(identifier, int) else None
+        exchange = self._answers.exchanges.get(identifier) if isinstance(identifier, int) else None
+        if exchange is not None:
+            exchange.begun = True
+        return exchange
 
     def _refused(self, status: int, exchange: Exchange | None) -> None:
         if exchange is None:

@@ -24,7 +24,10 @@ type OnCallProgress = Callable[[float, float | None, str | None], Awaitable[None
 
 _CLOSING_SECONDS: Final = 3.0
 """How long a server may take to be told that a connection ends."""
+_SETTLING_SECONDS: Final = 1.0
+"""How long it is waited for how a request was taken, after the answer to it can't come any more."""
 _CALL_ID: ContextVar[int] = ContextVar("call_id")
+_BROKEN: Final = "broke off the connection"
 _SESSION_UNKNOWN: Final = frozenset({400, 404})
 """What a server that was restarted answers to a session of before; it has not looked at the call then."""
 
@@ -120,6 +123,8 @@ class _Connection:
         self._answers = Answers()
         self._ids = itertools.count(1_000_000)  # beyond those that the session numbers its own requests with
         self._users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
         self._retired = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._session: ClientSession | None = None
@@ -146,6 +151,7 @@ class _Connection:
     def entered(self) -> None:
         """A call begins to use it."""
         self._users += 1
+        self._unused.clear()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
@@ -153,6 +159,8 @@ class _Connection:
     def left(self) -> None:
         """A call uses it no more."""
         self._users -= 1
+        if self._users == 0:
+            self._unused.set()
         if self._users == 0 and not self.task.done():  # one that failed is not kept, not even by a timer
             seconds = 0.0 if self._retired else self._idle_seconds
             self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._finish)
@@ -182,7 +190,7 @@ class _Connection:
         """The result. Raises CallError, _NotSentError."""
         session = self._session
         if session is None or self.ended:
-            raise _NotSentError("broke off the connection")
+            raise _NotSentError(_BROKEN)
         self._answers.bytes_read = 0
         number = next(self._ids)
         exchange = self._answers.exchanges[number] = Exchange()
@@ -206,6 +214,10 @@ class _Connection:
                 raise self._failure(exchange, None)
             return answer.result()
         except (MCPError, ValueError, RuntimeError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+            if _is_end(error):
+                # A server that was restarted ends the stream of before, and then says that it does not know it.
+                with anyio.move_on_after(_SETTLING_SECONDS):
+                    await exchange.settled.wait()
             raise self._failure(exchange, error) from None
         finally:
             broken.cancel()
@@ -221,13 +233,13 @@ class _Connection:
             return _NotSentError(reason_of(exchange.failure or "can't be reached"))
         if exchange.status is not None:
             said = f"answered HTTP {exchange.status}"
-            if isinstance(error, MCPError):
+            if isinstance(error, MCPError) and not _is_end(error):
                 said = f"{said}: {error.message}"
             return _NotSentError(reason_of(said)) if exchange.status in _SESSION_UNKNOWN else CallError(reason_of(said))
         if exchange.failure is not None:
             return CallError(reason_of(exchange.failure))
-        if isinstance(error, MCPError) and error.code == CONNECTION_CLOSED:
-            return CallError("broke off before its answer was complete")
+        if _is_end(error):
+            return CallError("broke off before its answer was complete") if exchange.begun else _NotSentError(_BROKEN)
         if isinstance(error, MCPError):
             return CallError(reason_of(f"refused the call: {error.message}"))
         return CallError("sent an answer that is not MCP")
@@ -258,6 +270,9 @@ class _Connection:
                 enough = asyncio.create_task(self._enough.wait())
                 try:
                     await asyncio.wait({ended, enough}, return_when=asyncio.FIRST_COMPLETED)
+                    self._enough.set()
+                    with anyio.move_on_after(_CLOSING_SECONDS):  # requests under way may yet be answered
+                        await self._unused.wait()
                 finally:
                     self._enough.set()
                     ended.cancel()
@@ -266,12 +281,17 @@ class _Connection:
 
     def _ended(self) -> None:
         if not self._opened.done():
-            self._opened.set_exception(CallError("broke off the connection"))
+            self._opened.set_exception(CallError(_BROKEN))
         if not self.task.cancelled():
             self.task.exception()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self._on_end(self)
+
+
+def _is_end(error: Exception | None) -> bool:
+    """Whether the connection ended before the answer. Servers use the same code for errors of their own."""
+    return isinstance(error, MCPError) and (error.code, error.message) == (CONNECTION_CLOSED, "Connection closed")
 
 
 class _InUse:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 RETRY = 5.0
 """Seconds before what could not be read is tried again."""
+SILENCE = 5.0
+"""Seconds between two looks for servers that have fallen silent."""
 
 
 class Leaving(StrEnum):
@@ -128,6 +130,8 @@ class OptimizerApp(App[Leaving]):
         self.view.update()
         self._refresh_frame()
         self._open()
+        if not self.context.still:
+            self.set_interval(SILENCE, self._look_for_silent_servers)
 
     def _open(self) -> None:
         self.run_worker(self._opening, name="open", group="service", exclusive=True, exit_on_error=False)
@@ -172,6 +176,10 @@ class OptimizerApp(App[Leaving]):
     def _need(self) -> None:
         if self.context.service is not None:
             self.context.feed.need((Resource.OVERVIEW, *self.view.needs))
+
+    def _look_for_silent_servers(self) -> None:
+        if self.context.feed.spoil_silent(self.context.clock()):
+            self._need()
 
     def _feed_answered(self, worker: Worker) -> None:
         resource, feed = Resource(worker.name), self.context.feed

@@ -1,9 +1,11 @@
 """What the areas show, read from the service in one place: loaded when needed, marked stale by changes."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mcp_optimizer.domain.presence import is_alive
 from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.views import ChangeView, Overview, ProblemView, RegistryServerView, RunView, WorkloadView
 
@@ -105,6 +107,16 @@ class Feed:
         for change in changes:
             touched = _TOUCHED.get(change.entity, frozenset(Resource)) | _ALWAYS
             self._stale |= _UNLOGGED if change.entity == "serving" else touched
+
+    def spoil_silent(self, now: datetime) -> bool:
+        """Mark stale what shows a server that has not said for long that it runs; whether there is one.
+
+        A server that was killed tells nobody: nothing changes then, and only the time that passes shows it.
+        """
+        if self.overview is None or all(is_alive(server, now) for server in self.overview.servers):
+            return False
+        self._stale.add(Resource.OVERVIEW)
+        return True
 
     def loaded(self, resource: Resource, value: Any) -> None:
         """Keep an answer."""

@@ -31,7 +31,7 @@ def entry_document(entry: Entry, clock: Clock, width: int, keymap: Keymap) -> Li
         page.title(entry.name, (cell.text, cell.tone), ("" if entry.open else "settled", Tone.GOOD))
         page.field("of", entry.entity)
         page.field("reason", entry.reason)
-        page.field("since", f"{entry.since}, {age(entry.since, clock)} ago")
+        page.field("since", f"{entry.since}, {age(entry.since, clock)} ago" if entry.since else "")
     elif isinstance(entry, ServerView):
         server_page(page, entry, clock)
     elif isinstance(entry, QueryView):

@@ -39,7 +39,10 @@ def _until(moment: str, clock: Clock) -> str:
     if parsed is None:
         return ""
     seconds = int((parsed - clock()).total_seconds())
-    return "now" if seconds <= 0 else f"in {seconds}s" if seconds < 120 else f"in {seconds // 60}m"
+    for unit, length in (("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"in {seconds // length}{unit}"
+    return f"in {seconds}s" if seconds > 0 else "now"
 
 
 def query_page(page: Document, query: QueryView, clock: Clock, *, ask_key: str = "", jump_key: str = "") -> None:

@@ -13,7 +13,7 @@ def server_renderer(clock: Clock) -> Renderer[ServerView]:
     return Renderer(
         name="servers",
         columns=(
-            Column("address", "Address", lambda s: Cell(f"● {s.address}", Tone.GOOD), 0, 48, fill=1, minimum=22),
+            Column("address", "Address", lambda s: Cell(f"● {s.address}", Tone.GOOD), 0, 48, fill=1, minimum=28),
             Column("polls", "Last polls", lambda s: polls_cell(s.polls, clock), 1, fill=2, minimum=26),
             Column("since", "Up", lambda s: Cell(age(s.started_at, clock)), 2, 4, order=lambda s: s.started_at),
             Column("pid", "Process", lambda s: Cell(f"{s.pid} on {s.host}", Tone.MUTED), 3, 24),
