@@ -38,7 +38,7 @@ type Template = Callable[[str, Callable[[Place], object]], Place]
 
 def _move_home(patch: pytest.MonkeyPatch, home: Path) -> None:
     """Point everything that could lead to the user's files or servers at ``home``."""
-    settings = {name.upper() for name in Settings.model_fields}
+    settings = {name.upper() for name in Settings.model_fields} | {"ASYNC_DB_URL"}
     for name in list(os.environ):
         if name.upper().startswith("MCP_OPTIMIZER_") or name.upper() in settings:
             patch.delenv(name)

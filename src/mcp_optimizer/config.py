@@ -45,9 +45,10 @@ def state_directory() -> Path:
     return Path(_DIRS.user_state_dir)
 
 
-def _env(name: str) -> AliasChoices:
-    """``MCP_OPTIMIZER_NAME``, the older unprefixed ``NAME``, and ``name`` in the configuration file."""
-    return AliasChoices(f"MCP_OPTIMIZER_{name.upper()}", name.upper(), name)
+def _env(name: str, *older: str) -> AliasChoices:
+    """``MCP_OPTIMIZER_NAME``, the older unprefixed ``NAME``, other ``older`` ones, and ``name`` in the configuration
+    file: the first that is set."""
+    return AliasChoices(f"MCP_OPTIMIZER_{name.upper()}", name.upper(), *older, name)
 
 
 def _comma_list(value: object) -> object:
@@ -56,6 +57,26 @@ def _comma_list(value: object) -> object:
 
 
 _COMMA_LIST = BeforeValidator(_comma_list)
+
+
+def _lower(value: object) -> object:
+    """A word in lower case: environments give ``INFO`` and ``K8S`` as often as ``info`` and ``k8s``."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _level(value: object) -> object:
+    """A level of logging, also by the other names that Python knows it by."""
+    level = _lower(value)
+    return (
+        {"warn": "warning", "critical": "error", "fatal": "error"}.get(level, level)
+        if isinstance(level, str)
+        else level
+    )
+
+
+def _bare(value: object) -> object:
+    """A secret without the white space around it, which files that hold secrets end with and no header can carry."""
+    return (value.strip() or None) if isinstance(value, str) else value
 
 
 type LogLevel = Literal["debug", "info", "warning", "error"]
@@ -74,7 +95,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,  # an environment variable that is set to nothing counts as unset
     )
 
-    db_url: Annotated[str | None, Field(validation_alias=_env("db_url"))] = None
+    db_url: Annotated[str | None, Field(validation_alias=_env("db_url", "ASYNC_DB_URL"))] = None
     """Database URL, ``sqlite:///PATH``. Unset: an SQLite file in the user's data directory."""
 
     toolhive_url: str | None = None
@@ -105,7 +126,9 @@ class Settings(BaseSettings):
     """How often a running server ingests the registry."""
     startup_polling_delay: Annotated[float, Field(ge=0, validation_alias=_env("startup_polling_delay"))] = 3.0
     """How long a running server waits before it polls for the first time."""
-    runtime_mode: Annotated[RuntimeMode, Field(validation_alias=_env("runtime_mode"))] = "docker"
+    runtime_mode: Annotated[RuntimeMode, BeforeValidator(_lower), Field(validation_alias=_env("runtime_mode"))] = (
+        "docker"
+    )
     """Where workloads run: ``docker`` asks ToolHive's API, ``k8s`` the Kubernetes API server."""
     k8s_api_server_url: Annotated[str | None, Field(validation_alias=_env("k8s_api_server_url"))] = None
     """URL of the Kubernetes API server. Unset: the one of the cluster that the program runs in."""
@@ -142,14 +165,14 @@ class Settings(BaseSettings):
     busy_timeout: Annotated[float, Field(ge=0)] = 5.0
     """How long to wait for another process that is writing to the database."""
 
-    log_level: Annotated[LogLevel, Field(validation_alias=_env("log_level"))] = "warning"
+    log_level: Annotated[LogLevel, BeforeValidator(_level), Field(validation_alias=_env("log_level"))] = "warning"
     """What is logged to stderr."""
 
     mcp_host: Annotated[str, Field(validation_alias=_env("mcp_host"))] = "127.0.0.1"
     """Address that the MCP server binds. Any but loopback needs ``mcp_token`` and ``allowed_hosts``."""
     mcp_port: Annotated[int, Field(ge=0, le=65535, validation_alias=_env("mcp_port"))] = 9900
     """Port of the MCP server; 0 takes a free one."""
-    mcp_token: SecretStr | None = None
+    mcp_token: Annotated[SecretStr | None, BeforeValidator(_bare)] = None
     """Bearer token that clients of the MCP server must send. Unset: none, which only a loopback address allows."""
     allowed_hosts: Annotated[tuple[str, ...], _COMMA_LIST, NoDecode] = ()
     """Values of the Host header that are accepted beside loopback's: ``name:port``, or ``name`` for any port."""
