@@ -13,12 +13,14 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.demo.simulator import ToolHiveSimulator
 from mcp_optimizer.domain.models import ObservedWorkload
 from mcp_optimizer.domain.reports import IngestPart
-from mcp_optimizer.errors import ServeError
+from mcp_optimizer.errors import OptimizerError, ServeError
 from mcp_optimizer.server.running import bound_socket, url_of
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
@@ -229,6 +231,48 @@ async def test_each_answer_has_its_requests_id(url: str) -> None:
         assert (await http.get("/health", headers={"x-request-id": "mine-1"})).headers["x-request-id"] == "mine-1"
         made = (await http.get("/health", headers={"x-request-id": "not\tone"})).headers["x-request-id"]
     assert len(made) == 36
+
+
+async def test_the_id_of_a_request_that_failed_leads_to_its_line_in_the_log(url: str) -> None:
+    async with httpx2.AsyncClient(base_url=url.removesuffix("/mcp"), trust_env=False) as http:
+        with capture_logs() as logged:
+            for number, path in enumerate(("/none", "/health", "/mcp")):
+                answer = await http.post(path, headers={"x-request-id": f"mine-{number}"}, content=b"{}")
+                assert answer.status_code >= 400
+            await http.get("/health", headers={"x-request-id": "well"})
+    failures = [line for line in logged if line["event"] == "request failed"]
+    assert [(line["request_id"], line["status"], line["path"]) for line in failures] == [
+        ("mine-0", 404, "/none"), ("mine-1", 405, "/health"), ("mine-2", 400, "/mcp")
+    ]  # fmt: skip
+
+
+async def test_figures_without_the_stores_are_logged_with_their_request(
+    stocked: DataService, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreadable() -> None:
+        raise OptimizerError("the database is away")
+
+    monkeypatch.setattr(stocked, "overview", unreadable)
+    async with httpx2.AsyncClient(base_url=url.removesuffix("/mcp"), trust_env=False) as http:
+        with capture_logs() as logged:
+            assert (await http.get("/metrics", headers={"x-request-id": "mine"})).status_code == 200
+    assert [(line["request_id"], line["reason"]) for line in logged] == [("mine", "the database is away")]
+
+
+async def test_a_call_of_no_tool_of_ours_is_counted_and_logged_with_its_reason(url: str) -> None:
+    async with client_of(url) as client:
+        with capture_logs(processors=[merge_contextvars]) as logged:
+            await client.call_tool("no_such", {"a": 1})
+            await client.call_tool("find_tool", {"query": "x"})
+    async with httpx2.AsyncClient(base_url=url.removesuffix("/mcp"), trust_env=False) as http:
+        figures = (await http.get("/metrics")).text
+    assert 'mcp_optimizer_requests_total{outcome="error",tool="unknown"} 1.0' in figures
+    assert "no_such" not in figures
+    reasons = {line["request_id"]: line["reason"] for line in logged if line["event"] == "tool call failed"}
+    assert [reason[:30] for reason in reasons.values()] == [
+        "there is no tool no_such here;", "find_tool: query is no argumen"
+    ]  # fmt: skip
+    assert [line["request_id"] for line in logged if line["event"] == "tool called"] == list(reasons)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])

@@ -42,6 +42,32 @@ def _log_with(level: str, renderer: structlog.typing.Processor) -> None:
     )
 
 
+def log_for_libraries() -> None:
+    """Log the warnings and errors of libraries as our own are: else each would be bare text among lines of JSON."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Logging) for handler in root.handlers):
+        root.addHandler(_Logging(logging.WARNING))
+    logging.captureWarnings(capture=True)
+
+
+class _Logging(logging.Handler):
+    """Logs what the standard module is given."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record, with its traceback if it has one."""
+        log = structlog.get_logger()
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        say(_words_of(record).strip(), logger=record.name, exc_info=record.exc_info)
+
+
+def _words_of(record: logging.LogRecord) -> str:
+    """What a record says; a broken one is told of, never printed."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 (whatever a library hands to its log)
+        return f"a log record that can't be read: {error}"
+
+
 def _printable(_: Any, __: str, event: Any) -> Any:
     """Text from outside can't drive the terminal through a log either."""
     return {key: one_line(value) if isinstance(value, str) else value for key, value in event.items()}
@@ -87,12 +113,8 @@ class _Taking(logging.Handler):
         self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass on one record; a broken one is told of, never printed."""
-        try:
-            words = record.getMessage()
-        except Exception as error:  # noqa: BLE001 (whatever a library hands to its log)
-            words = f"a log record that can't be read: {error}"
+        """Pass on one record."""
         fields = {"logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
             fields["error"] = repr(record.exc_info[1])
-        self._take(record.levelname, words, fields)
+        self._take(record.levelname, _words_of(record), fields)

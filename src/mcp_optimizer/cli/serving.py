@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from mcp_optimizer.cli.logs import log_as_json, log_to_stderr
+from mcp_optimizer.cli.logs import log_as_json, log_for_libraries, log_to_stderr
 from mcp_optimizer.cli.program import Program
 
 TRANSPORTS = ("streamable-http", "stdio")
@@ -36,6 +36,7 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
     settings = program.with_settings(**{name: value for name, value in given.items() if value is not None}).settings
     level = settings.log_level if "log_level" in settings.model_fields_set else "info"
     (log_to_stderr if sys.stderr.isatty() else log_as_json)(level)
+    log_for_libraries()
 
     async def work() -> None:
         async with DataService(settings) as service:
@@ -58,4 +59,5 @@ def search_process(program: Program) -> None:
     from mcp_optimizer.server.search_child import run
 
     log_as_json(program.settings.log_level)
+    log_for_libraries()
     run()

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mcp_optimizer.errors import OptimizerError
-from mcp_optimizer.server.guard import Guard
+from mcp_optimizer.server.guard import REQUEST_ID, Guard
 from mcp_optimizer.server.metrics import CONTENT_TYPE, Metrics
 from mcp_optimizer.service import DataService
 from mcp_optimizer.text import public_message
@@ -53,11 +53,15 @@ class _Pages:
         """Whether the server is there; asked often, so nothing is looked up for it."""
         return JSONResponse({"status": "ok"})
 
-    async def metrics(self, _: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """Figures for Prometheus. Where the store can't be read the others are given all the same."""
         try:
             overview = await self.service.overview()
         except OptimizerError as error:
-            log.warning("figures without the store's", reason=public_message(str(error)))
+            log.warning(
+                "figures without the store's",
+                request_id=request.scope["state"][REQUEST_ID],
+                reason=public_message(str(error)),
+            )
             overview = None
         return Response(self.figures.text(overview), media_type=CONTENT_TYPE)

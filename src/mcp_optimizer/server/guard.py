@@ -42,12 +42,15 @@ class Guard:
         request_id = self._id_of(headers)
         scope.setdefault("state", {})[REQUEST_ID] = request_id
 
+        refusal = self._refusal(headers, scope["path"])
+
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)[_HEADER] = request_id
+                if refusal is None and message["status"] >= 400:
+                    _note(scope, message["status"], request_id)
             await send(message)
 
-        refusal = self._refusal(headers, scope["path"])
         if refusal is None:
             await self.app(scope, receive, with_id)
             return
@@ -70,3 +73,8 @@ class Guard:
     def _id_of(self, headers: Headers) -> str:
         given = headers.get(_HEADER, "")
         return given if _ID.fullmatch(given) else self.surroundings.new_id()
+
+
+def _note(scope: Scope, status: int, request_id: str) -> None:
+    """Log an answer that tells of an error, so that the id that its client was given leads somewhere."""
+    log.info("request failed", request_id=request_id, status=status, method=scope["method"], path=scope["path"])

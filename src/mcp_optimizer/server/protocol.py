@@ -10,7 +10,7 @@ from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, Pa
 from structlog.contextvars import bound_contextvars
 
 from mcp_optimizer import __version__
-from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.errors import NotFoundError, OptimizerError
 from mcp_optimizer.server.answering import Answering, known_arguments
 from mcp_optimizer.server.arguments import BadArgumentsError, parsed
 from mcp_optimizer.server.guard import REQUEST_ID
@@ -22,6 +22,8 @@ from mcp_optimizer.text import public_message
 type Context = ServerRequestContext[Any, Any]
 
 NAME = "mcp-optimizer"
+_UNKNOWN = "unknown"
+"""What a tool that there is not is counted as: names from outside are no labels."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,20 +55,15 @@ class Protocol:
         return ListToolsResult(tools=[offer.tool for offer in self._offers.values()])
 
     async def _call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
-        offer = self._offers.get(params.name)
-        if offer is None:
-            known = ", ".join(self._offers)
-            return failed(f"there is no tool {public_message(params.name)[:100]} here; there are: {known}")
         request_id = self._id_of(context)
         with bound_contextvars(request_id=request_id):
-            return await self._timed(context, offer, params, request_id)
+            return await self._timed(context, params, request_id)
 
-    async def _timed(
-        self, context: Context, offer: Offer, params: CallToolRequestParams, request_id: str
-    ) -> CallToolResult:
-        name, start, outcome = offer.tool.name, time.perf_counter(), "cancelled"
+    async def _timed(self, context: Context, params: CallToolRequestParams, request_id: str) -> CallToolResult:
+        name = params.name if params.name in self._offers else _UNKNOWN
+        start, outcome = time.perf_counter(), "cancelled"
         try:
-            result = await self._result(context, offer, params, request_id)
+            result = await self._result(context, params, request_id)
             outcome = "error" if result.is_error else "ok"
             return result
         finally:
@@ -80,10 +77,9 @@ class Protocol:
                 arguments=known_arguments(params.arguments),
             )
 
-    async def _result(
-        self, context: Context, offer: Offer, params: CallToolRequestParams, request_id: str
-    ) -> CallToolResult:
+    async def _result(self, context: Context, params: CallToolRequestParams, request_id: str) -> CallToolResult:
         try:
+            offer = self._offered(params.name)
             arguments = parsed(offer.arguments, offer.tool.name, params.arguments)
             return await self._answering.answer(
                 arguments,
@@ -91,14 +87,21 @@ class Protocol:
                 on_progress=context.session.report_progress,
                 tool=offer.tool.name,
             )
-        except BadArgumentsError as error:
-            return failed(str(error))
-        except OptimizerError as error:
-            log.warning("tool call failed", reason=public_message(str(error)))
-            return failed(public_message(str(error)))
+        except (BadArgumentsError, OptimizerError) as error:
+            reason = public_message(str(error))
+            log.warning("tool call failed", reason=reason)
+            return failed(reason)
         except Exception:  # a mistake of ours ends one call, not the server
-            log.exception("tool call failed unexpectedly", tool=offer.tool.name)
+            log.exception("tool call failed unexpectedly", tool=params.name)
             return failed(f"the call failed unexpectedly; the log has more under the id {request_id}")
+
+    def _offered(self, name: str) -> Offer:
+        """Raises NotFoundError, which names those that there are."""
+        offer = self._offers.get(name)
+        if offer is None:
+            known = ", ".join(self._offers)
+            raise NotFoundError(f"there is no tool {public_message(name)[:100]} here; there are: {known}")
+        return offer
 
     def _id_of(self, context: Context) -> str:
         state = getattr(getattr(context.request, "state", None), "_state", {})
