@@ -11,7 +11,7 @@ from mcp_optimizer.domain.matching import match, rejection_reason
 from mcp_optimizer.domain.models import Relation
 from mcp_optimizer.domain.naming import find_registry_server
 from mcp_optimizer.domain.reports import InstallReport
-from mcp_optimizer.errors import AmbiguousError, ReadOnlyError
+from mcp_optimizer.errors import AmbiguousError, NotFoundError, ReadOnlyError
 from mcp_optimizer.text import one_line
 
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -36,7 +36,10 @@ class Installing:
             raise ReadOnlyError("installing servers is off", remedy="set MCP_OPTIMIZER_ENABLE_DYNAMIC_INSTALL=true")
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
-        entry = find_registry_server(state.registry, name)
+        try:
+            entry = find_registry_server(state.registry, name)
+        except NotFoundError as error:
+            raise NotFoundError(one_line(error.message), remedy="search_registry gives the names of servers") from None
         found = match(entry.identity, state.index())
         if found.verdict is Relation.REJECTED:
             raise AmbiguousError(

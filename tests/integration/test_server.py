@@ -172,7 +172,9 @@ async def test_registry_tools_are_found_where_installing_is_on(open_service: Ope
     async with served(service) as (url, _), client_of(url) as client:
         result = await client.call_tool("search_registry", {"tool_description": "fetch a page"})
         assert [offered.name for offered in (await client.list_tools()).tools][-1] == "install_server"
+        unknown = await client.call_tool("install_server", {"server_name": "nobody"})
     assert names(result) == [("fetch", "fetch")]
+    assert text_of(unknown) == "no registry server named nobody (search_registry gives the names of servers)"
 
 
 # Seen from outside

@@ -21,9 +21,15 @@ def test_keywords_may_be_a_list() -> None:
     [
         (Call, {"tool_name": "t"}, "call_tool: server_name is missing"),
         (Call, {"server_name": "s", "tool_name": ""}, "tool_name: string should have at least 1 character"),
-        (Call, {"server_name": "s", "tool_name": "t", "parameters": "{}"}, "parameters: input should be a valid dict"),
-        (Wanted, {"tool_description": 5}, "tool_description: input should be a valid string, not int"),
-        (Wanted, {"tool_keywords": ["a", 5]}, "tool_keywords: input should be a valid string, not list"),
+        (
+            Call,
+            {"server_name": "s", "tool_name": "t", "parameters": "{}"},
+            "parameters must be an object, not a string",
+        ),
+        (Call, {"server_name": "s", "tool_name": "t", "parameters": None}, "parameters must be an object, not null"),
+        (Call, {"server_name": ["s"], "tool_name": "t"}, "server_name must be a string, not an array"),
+        (Wanted, {"tool_description": 5}, "tool_description must be a string, not a number"),
+        (Wanted, {"tool_keywords": ["a", 5]}, "tool_keywords must be a string, or an array of strings"),
         (Wanted, {"query": "x"}, "query is no argument of it (there are: tool_description, tool_keywords)"),
         (NoArguments, {"all": True}, "all is no argument of it (there are: none)"),
         (Install, None, "server_name is missing"),

@@ -1,18 +1,24 @@
 """The arguments of the server's tools, and what is wrong with bad ones in words that a model can act on."""
 
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mcp_optimizer.text import one_line, shorten
+
+_WORDS: Final = "words"
+"""The kind of error of what can't be taken as words."""
 
 
 def _spaced(value: object) -> object:
     """Keywords given as a list are as good as keywords with spaces between them."""
     if isinstance(value, list) and all(isinstance(word, str) for word in value):
         return " ".join(value)
-    return "" if value is None else value
+    if value is not None and not isinstance(value, str):
+        raise PydanticCustomError(_WORDS, "must be a string, or an array of strings")
+    return value or ""
 
 
 class Arguments(BaseModel):
@@ -66,6 +72,20 @@ class Install(Arguments):
     ]
 
 
+_KINDS: Final[dict[type, str]] = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    NoneType: "null",
+}
+"""What JSON calls a value: whoever reads the error has written JSON."""
+_WANTED: Final = {"string_type": "a string", "dict_type": "an object"}
+"""What is expected, by the kind of error."""
+
+
 class BadArgumentsError(Exception):
     """Arguments that can't be used; the message names each and says what is wrong with it."""
 
@@ -86,8 +106,13 @@ def _in_words(model: type[Arguments], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) or "none"
         return f"{name} is no argument of it (there are: {known})"
-    kind = type(error["input"]).__name__
-    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {kind}"
+    if error["type"] == _WORDS:
+        return f"{name} {error['msg']}"
+    given = _KINDS.get(type(error["input"]), "something else")
+    wanted = _WANTED.get(error["type"])
+    if wanted is not None:
+        return f"{name} must be {wanted}, not {given}"
+    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 def input_schema(model: type[Arguments]) -> dict[str, Any]:
