@@ -172,6 +172,9 @@ class FastEmbedder:
         from fastembed import TextEmbedding  # noqa: PLC0415 (a second of imports that the first screen does not need)
         from fastembed.common.model_description import ModelSource, PoolingType  # noqa: PLC0415
 
+        from mcp_optimizer.embeddings.fastembed_log import join_the_log  # noqa: PLC0415
+
+        join_the_log()
         if self._model not in OFFLINE_MODELS:
             cache = self._cache_directory / "fastembed"
             return TextEmbedding(self._model, cache_dir=str(cache), threads=self._pace.threads)

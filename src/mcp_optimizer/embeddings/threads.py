@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final
 
 _GIVE_WAY: Final = 10
@@ -13,7 +14,8 @@ _GIVE_WAY: Final = 10
 
 
 class ModelThreads:
-    """Threads of their own for both, so that a query does not wait behind a catalog."""
+    """Threads of their own for both, so that a query does not wait behind a catalog. What is logged in them has the
+    context of whoever asked."""
 
     def __init__(self, *, at_once: int) -> None:
         self._soon = ThreadPoolExecutor(at_once, thread_name_prefix="embed-query")
@@ -21,11 +23,11 @@ class ModelThreads:
 
     async def soon[T](self, work: Callable[[], T]) -> T:
         """What ``work`` gives, which somebody waits for."""
-        return await asyncio.get_running_loop().run_in_executor(self._soon, work)
+        return await asyncio.get_running_loop().run_in_executor(self._soon, copy_context().run, work)
 
     async def aside[T](self, work: Callable[[], T]) -> T:
         """What ``work`` gives, done with what other threads leave of the processors, where the system can do that."""
-        return await asyncio.get_running_loop().run_in_executor(self._aside, work)
+        return await asyncio.get_running_loop().run_in_executor(self._aside, copy_context().run, work)
 
 
 def _give_way() -> None:
