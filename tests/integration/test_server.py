@@ -205,6 +205,19 @@ async def test_a_page_of_another_site_reaches_nothing(url: str) -> None:
             assert (await http.post("/mcp", headers=headers, json={})).status_code == status
 
 
+async def test_whose_host_or_origin_is_refused_is_told_which(url: str) -> None:
+    """A proxy may send another one than its client did."""
+    async with httpx2.AsyncClient(base_url=url.removesuffix("/mcp"), trust_env=False) as http:
+        with capture_logs() as logged:
+            host = await http.get("/", headers={"host": "inner.example:80"})
+            origin = await http.get("/", headers={"origin": "https://me:s3cret@page.example"})
+            await http.get("/", headers={"host": "x" * 5000})
+    assert "the Host 'inner.example:80' is not served here" in host.text
+    assert "pages of the Origin 'https://page.example' may not ask here" in origin.text
+    assert [line["reason"] for line in logged][:2] == [host.text.strip(), origin.text.strip()]
+    assert len(logged[2]["reason"]) < 250
+
+
 async def test_with_a_token_only_health_is_open(open_service: OpenService, quiet: Settings) -> None:
     service = await open_service(quiet.model_copy(update={"mcp_token": SecretStr("s3cret-token")}))
     async with served(service) as (url, _):

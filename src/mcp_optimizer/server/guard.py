@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mcp_optimizer.config import Settings
 from mcp_optimizer.server.rules import host_allowed, origin_allowed, token_matches
 from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.text import public_url, shorten
 
 REQUEST_ID: Final = "request_id"
 """Where the guard leaves a request's id in the state of its scope."""
@@ -60,11 +61,14 @@ class Guard:
         await PlainTextResponse(f"{reason}\n", status_code=status, headers=more)(scope, receive, with_id)
 
     def _refusal(self, headers: Headers, path: str) -> tuple[int, str] | None:
-        settings = self.settings
-        if not host_allowed(headers.get("host"), settings.allowed_hosts):
-            return 421, "this Host is not served here; add it to allowed_hosts"
-        if not origin_allowed(headers.get("origin"), settings.allowed_hosts, settings.allowed_origins):
-            return 403, "pages of this Origin may not ask here; add it to allowed_origins"
+        settings, host, origin = self.settings, headers.get("host"), headers.get("origin")
+        if not host_allowed(host, settings.allowed_hosts):
+            return 421, f"the Host {_shown(host)} is not served here; if it should be, add it to allowed_hosts"
+        if not origin_allowed(origin, settings.allowed_hosts, settings.allowed_origins):
+            return (
+                403,
+                f"pages of the Origin {_shown(origin)} may not ask here; if they should, add it to allowed_origins",
+            )
         token = settings.mcp_token.get_secret_value() if settings.mcp_token else ""
         if token and path not in OPEN_PATHS and not token_matches(headers.get("authorization"), token):
             return 401, "the bearer token is missing or wrong"
@@ -73,6 +77,11 @@ class Guard:
     def _id_of(self, headers: Headers) -> str:
         given = headers.get(_HEADER, "")
         return given if _ID.fullmatch(given) else self.surroundings.new_id()
+
+
+def _shown(header: str | None) -> str:
+    """A header's value, fit for a log and an answer: behind a proxy nobody knows it who is not told."""
+    return f"'{shorten(public_url(header or ''), 100)}'"
 
 
 def _note(scope: Scope, status: int, request_id: str) -> None:
