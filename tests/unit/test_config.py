@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_optimizer.config import Settings
+from mcp_optimizer.config import OFFLINE_MODEL, Settings
 
 
 def test_what_is_set_to_nothing_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -11,6 +11,51 @@ def test_what_is_set_to_nothing_counts_as_unset(monkeypatch: pytest.MonkeyPatch)
     settings = Settings()
     assert (settings.allowed_groups, settings.runtime_mode, settings.mcp_port) == (None, "docker", 9900)
     assert settings.max_tool_response_tokens is None
+
+
+OLD_NAMES = {
+    "MCP_PORT": (9900, "9901", 9901),
+    "LOG_LEVEL": ("warning", "debug", "debug"),
+    "TOOLHIVE_HOST": ("127.0.0.1", "toolhive.example", "toolhive.example"),
+    "TOOLHIVE_PORT": (None, "8081", 8081),
+    "TOOLHIVE_TIMEOUT": (5.0, "7", 7.0),
+    "TOOLHIVE_MAX_RETRIES": (100, "3", 3),
+    "TOOLHIVE_INITIAL_BACKOFF": (1.0, "2", 2.0),
+    "TOOLHIVE_MAX_BACKOFF": (60.0, "9", 9.0),
+    "WORKLOAD_POLLING_INTERVAL": (60.0, "61", 61.0),
+    "REGISTRY_POLLING_INTERVAL": (86400.0, "61", 61.0),
+    "STARTUP_POLLING_DELAY": (3.0, "0", 0.0),
+    "MCP_TIMEOUT": (20.0, "21", 21.0),
+    "DB_URL": (None, "sqlite:///old.db", "sqlite:///old.db"),
+    "EMBEDDING_MODEL_NAME": (OFFLINE_MODEL, "some/model", "some/model"),
+    "EMBEDDING_THREADS": (None, "3", 3),
+    "MAX_TOOLS_TO_RETURN": (8, "9", 9),
+    "TOOL_DISTANCE_THRESHOLD": (1.0, "0.5", 0.5),
+    "HYBRID_SEARCH_SEMANTIC_RATIO": (0.5, "1", 1.0),
+    "ENABLE_DYNAMIC_INSTALL": (False, "true", True),
+    "ALLOWED_GROUPS": (None, "a,b", ("a", "b")),
+    "SKIPPED_WORKLOADS": (("inspector", "mcp-optimizer"), "x", ("x",)),
+    "MAX_TOOL_RESPONSE_TOKENS": (None, "100", 100),
+    "RUNTIME_MODE": ("docker", "k8s", "k8s"),
+}
+"""The default of each setting that has an old name, what an environment may say, and what that means."""
+
+
+@pytest.mark.parametrize("prefix", ["", "MCP_OPTIMIZER_"])
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_every_old_name_is_an_alias(monkeypatch: pytest.MonkeyPatch, name: str, prefix: str) -> None:
+    default, given, meant = OLD_NAMES[name]
+    assert getattr(Settings(), name.lower()) == default
+    monkeypatch.setenv(f"{prefix}{name}", given)
+    assert getattr(Settings(), name.lower()) == meant
+
+
+@pytest.mark.parametrize("name", ["TOOLHIVE_START_PORT_SCAN", "TOOLHIVE_END_PORT_SCAN"])
+def test_the_scan_for_toolhive_has_old_names_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(f"MCP_OPTIMIZER_{name}")
+    assert getattr(Settings(), name.lower()) in {50000, 50100}
+    monkeypatch.setenv(name, "7")
+    assert getattr(Settings(), name.lower()) == 7
 
 
 @pytest.mark.parametrize("prefix", ["", "MCP_OPTIMIZER_"])
