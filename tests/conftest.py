@@ -1,6 +1,7 @@
 """What every test stands on: a home of its own, no environment of the user's, and services on fresh databases."""
 
 import asyncio
+import logging
 import os
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from alembic.config import Config
 from pytest_alembic import Config as Checks
 from sqlalchemy import Connection, create_engine
@@ -63,6 +65,18 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     path = tmp_path_factory.mktemp("home")
     _move_home(monkeypatch, path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Logging is of the whole process: what a command sets up is not there for the next test."""
+    root, config = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**config)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,18 +155,6 @@ def test_a_place_that_can_not_be_written_to_is_no_reason_to_fail(tmp_path: Path)
 # Log
 
 
-@pytest.fixture
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.configure(**config)
-
-
-@pytest.mark.usefixtures("_logging_as_before")
 def test_whatever_is_logged_is_kept_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
     book = LogBook()
     logging.getLogger("mcp.shared").addHandler(logging.StreamHandler())

@@ -2,11 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from structlog.contextvars import bound_contextvars
 
 from mcp_optimizer.cli.logs import log_as_json, log_for_libraries
@@ -15,21 +13,11 @@ from mcp_optimizer.embeddings.threads import ModelThreads
 from mcp_optimizer.errors import ModelUnavailableError
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    """Logging is of the whole process."""
-    root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    yield
-    root.handlers[:] = before
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-
-
 def test_what_libraries_log_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     log_as_json("info")
     log_for_libraries()
     log_for_libraries()
-    library = logging.getLogger("uvicorn.error")
+    library = logging.getLogger("some.library")
     library.warning("Invalid \x1b[2J request\nreceived: %s", 7)
     library.info("not worth a line")
     try:
