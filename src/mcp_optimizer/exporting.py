@@ -52,7 +52,9 @@ def snapshot_document(state: StoredState, registry_tools: _Tools, workload_tools
     """The snapshot as JSON. Entries that share an identity all stand in it, as they do in the catalog (C4)."""
     shared = {entry.identity.key for entry in state.claims}
     entries = [
-        _entry_of(row, registry_tools.get(row.id, ())) for row in state.registry if row.identity.key not in shared
+        _entry_of(row, registry_tools.get(row.id, ()))
+        for row in state.registry
+        if row.claim is None and row.identity.key not in shared
     ]
     rows = {row.id: row for row in state.registry}
     rejected = [
@@ -122,7 +124,7 @@ def _workload(row: Workload, servers: Mapping[str, RegistryServer], tools: Seque
     if server is not None:
         relation |= _identity(server.identity)
     return {
-        **_fields(row, row.identity),
+        **_fields(row, row.kind),
         "relation": relation,
         "tool_definitions": [tool.details for tool in tools],
     }
@@ -130,17 +132,19 @@ def _workload(row: Workload, servers: Mapping[str, RegistryServer], tools: Seque
 
 def _observed(observed: ObservedWorkload) -> dict[str, Any]:
     """A rejected workload that has no row."""
-    fields = _fields(observed, observed.identity) if observed.identity else {"name": observed.name}
-    return {**fields, "tool_definitions": []}
+    fields = _fields(observed, observed.identity.kind if observed.identity else observed.kind)
+    return {**fields, "tool_definitions": [tool.details for tool in observed.tools or ()]}
 
 
-def _fields(item: Workload | ObservedWorkload, identity: Identity) -> dict[str, Any]:
-    remote = identity.kind is Kind.REMOTE
+def _fields(item: Workload | ObservedWorkload, kind: Kind) -> dict[str, Any]:
+    remote = kind is Kind.REMOTE
+    raw = item.identity.raw if item.identity else ""
     return {
         "name": item.name,
-        "package": "remote" if remote else identity.raw,
+        "package": "remote" if remote else raw,
         "remote": remote,
-        **({"remote_url": identity.raw} if remote else {}),
+        **({"remote_url": raw} if remote else {}),
+        **({} if raw else {"identity_problem": item.identity_problem or ""}),
         "url": item.endpoint or "",
         "transport_type": item.transport,
         "proxy_mode": item.proxy_mode,

@@ -98,6 +98,7 @@ class Ingestion:
                 linked_ids=linked,
                 claims=state.claims,
                 aliases=state.aliases,
+                new_id=self._surroundings.new_id,
             )
             changes, notes = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
             draft = await self._writer.draft(
@@ -106,6 +107,7 @@ class Ingestion:
                 registry_removed=plan.removed,
                 changes=changes,
                 aliases=plan.aliases,
+                reclaimed=plan.reclaimed,
             )
         after = replace(draft.applied_to(state, plan.claims), resolutions=given | state.resolutions)
         await self._embed(run, draft, dry_run=dry_run)

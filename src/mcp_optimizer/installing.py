@@ -40,10 +40,10 @@ class Installing:
             entry = find_registry_server(state.registry, name)
         except NotFoundError as error:
             raise NotFoundError(one_line(error.message), remedy="search_registry gives the names of servers") from None
-        found = match(entry.identity, state.index())
+        found = match(entry.claimed, state.index())
         if found.verdict is Relation.REJECTED:
             raise AmbiguousError(
-                one_line(rejection_reason(entry.identity, found.claimants)),
+                one_line(rejection_reason(entry.claimed, found.claimants)),
                 remedy="a person chooses the one that counts with `registry resolve`",
             )
         for workload in state.workloads:

@@ -58,9 +58,14 @@ class Relating:
         def decide(state: StoredState) -> "_Decisions":
             (row,) = _named(state, [name])
             server = find_registry_server(state.registry, registry_server)
-            if server.identity.kind is not row.identity.kind:
+            if row.identity is None:
                 raise OptimizerError(
-                    f"{name} is a {row.identity.kind} workload, {server.name} a {server.identity.kind} registry server",
+                    f"{name} is unidentified, so it can't be linked: {row.identity_problem}",
+                    remedy="have its source say what it is, then ingest workloads",
+                )
+            if server.identity.kind is not row.kind:
+                raise OptimizerError(
+                    f"{name} is a {row.kind} workload, {server.name} a {server.identity.kind} registry server",
                     remedy="link it to one of its own kind",
                 )
             decisions = _Decisions()
@@ -79,7 +84,9 @@ class Relating:
         def decide(state: StoredState) -> "_Decisions":
             decisions = _Decisions()
             for row in _named(state, names):
-                if row.relation_cause != Cause.UNLINKED_BY_HAND:  # also what is autonomous by itself: now it is decided
+                if row.identity is None:
+                    decisions.stays(row, f"is unidentified: {row.identity_problem}")
+                elif row.relation_cause != Cause.UNLINKED_BY_HAND:  # also what is autonomous by itself: it is decided
                     now = self._surroundings.timestamp()
                     decisions.add(become_autonomous(row, Cause.UNLINKED_BY_HAND, now=now))
                 else:
@@ -128,7 +135,7 @@ class Relating:
                 )
                 only = Catalog(source="by hand", entries=(chosen,), complete=False)
                 rows = [row for row in state.registry if row.identity.key == duplicate.identity.key]
-                plan = reconcile(only, rows)
+                plan = reconcile(only, rows, resolutions={duplicate.identity.key: name})
                 changes, _ = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
                 draft = await self._writer.draft(
                     connection, entries=plan.entries, changes=changes, aliases=plan.aliases
@@ -183,6 +190,9 @@ class _Decisions:
 
     def rematch(self, row: Workload, index: RegistryIndex, *, by_name: bool, now: str) -> None:
         """What matching anew gives a workload."""
+        if row.identity is None:
+            self.stays(row, f"is unidentified: {row.identity_problem}")
+            return
         found = match(row.identity, index)
         if not by_name and row.relation_cause in _BY_HAND:
             self.stays(row, "a person decided; name it to have it matched anew")

@@ -13,10 +13,9 @@ from mcp_optimizer.domain.definitions import (
     invisible_in,
     suspicion,
 )
-from mcp_optimizer.domain.matching import RegistryIndex, Subject, disagreement, drift_of, linkable_to
+from mcp_optimizer.domain.matching import RegistryIndex, Subject, disagreement, drift_of, linkable_to, relation_of
 from mcp_optimizer.domain.models import (
     IdentityKey,
-    Kind,
     ObservedWorkload,
     RegistryServer,
     Relation,
@@ -71,23 +70,23 @@ class Catalogue:
             tags=row.tags,
             tier=row.tier,
             repository=row.repository,
-            canonical_identity=row.identity.canonical,
+            canonical_identity=row.claimed.canonical,
             created_at=row.created_at,
             tool_list=tuple(map(tool_view, tools)),
             workload_names=tuple(workload.name for workload in self.state.linked_to(row.id)),
-            duplicate=self.index.duplicates.get(row.identity.key),
+            duplicate=self.index.duplicates.get(row.claimed.key),
         )
 
     def _registry_view(self, row: RegistryServer) -> RegistryServerView:
         return RegistryServerView(
             name=row.name,
             kind=row.identity.kind,
-            identity=row.identity.raw,
+            identity=row.claimed.raw,
             transport=row.transport,
             tools=self._registry_tools.get(row.id, (0, 0))[0],
             workloads=self._links[row.id],
-            duplicates=self._other_claimants(row.identity.key, row.name),
-            chosen=self._chosen(row.identity.key),
+            duplicates=self._other_claimants(row.claimed.key, row.name),
+            chosen=self._chosen(row.claimed.key),
             id=row.id,
             group=row.group,
             title=row.title,
@@ -114,15 +113,13 @@ class Catalogue:
         server = self.index.by_id.get(row.registry_server_id or "")
         problem = self._problems.get(row.name)
         linkable = linkable_to(row, self.index)
-        if row.name in self._rejected:
-            relation = Relation.REJECTED
-        else:
-            relation = Relation.LINKED if row.linked else Relation.AUTONOMOUS
+        relation = Relation.REJECTED if row.name in self._rejected else relation_of(row)
+        reasons = (problem.reason if problem else None, row.identity_problem, disagreement(row, self.index))
         tools, tokens = self._workload_tools.get(row.id, (0, 0))
         return WorkloadView(
             name=row.name,
-            kind=row.identity.kind,
-            identity=row.identity.raw,
+            kind=row.kind,
+            identity=row.identity.raw if row.identity else "",
             status=row.status,
             status_reason=row.status_reason,
             relation=relation,
@@ -136,7 +133,7 @@ class Catalogue:
             id=row.id,
             tokens=tokens,
             linkable_to=linkable.name if linkable and relation is Relation.AUTONOMOUS else None,
-            problem=problem.reason if problem else disagreement(row, self.index) or self._suspicion(row.name),
+            problem=next(filter(None, reasons), self._suspicion(row.name)),
             suspicious=self._suspicion(row.name),
             endpoint=row.endpoint,
             transport=row.transport,
@@ -159,7 +156,7 @@ class Catalogue:
         """
         return WorkloadDetail(
             **self.workload(row).model_dump(),
-            canonical_identity=row.identity.canonical,
+            canonical_identity=row.identity.canonical if row.identity else "",
             virtual_mcp=row.virtual_mcp,
             evidence=row.evidence,
             relation_cause=row.relation_cause,
@@ -209,7 +206,14 @@ class Catalogue:
             )
         if row is None:
             return None
-        return Subject(name=name, kind=row.identity.kind, identity=row.identity, evidence=row.evidence, stored=row)
+        return Subject(
+            name=name,
+            kind=row.kind,
+            identity=row.identity,
+            identity_problem=row.identity_problem,
+            evidence=row.evidence,
+            stored=row,
+        )
 
     def overview(
         self, runs: Sequence[RunView], problems: Sequence[ProblemView], *, database: str, model: str
@@ -231,6 +235,7 @@ class Catalogue:
             autonomous=relations[Relation.AUTONOMOUS],
             linkable=sum(view.linkable_to is not None for view in rows),
             rejected=relations[Relation.REJECTED],
+            unidentified=relations[Relation.UNIDENTIFIED],
             suspicious=len(self._suspicions),
             duplicates=sum(not duplicate.resolved for duplicate in self.state.duplicates),
             runs=tuple(runs),
@@ -286,7 +291,7 @@ def _rejected_view(problem: Problem) -> WorkloadView:
     identity = observed.identity
     return WorkloadView(
         name=problem.name,
-        kind=identity.kind if identity else Kind.CONTAINER,
+        kind=identity.kind if identity else observed.kind,
         identity=identity.raw if identity else "",
         status=observed.status,
         status_reason=observed.status_reason,

@@ -79,6 +79,8 @@ class Draft:
     workloads: list[WorkloadWrite] = field(default_factory=list)
     workloads_removed: list[Workload] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
+    reclaimed: list[RegistryServer] = field(default_factory=list)
+    """Registry servers of which only the claim changes (C7)."""
     embedded: Embedded = field(default_factory=Embedded)
 
     def texts(self) -> list[str]:
@@ -98,11 +100,14 @@ class Draft:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.registry or self.registry_removed or self.workloads or self.workloads_removed)
+        return not (
+            self.registry or self.registry_removed or self.reclaimed or self.workloads or self.workloads_removed
+        )
 
     def applied_to(self, state: StoredState, claims: Sequence[CatalogEntry]) -> StoredState:
         """What would be stored after this draft, as far as matching asks for it. For dry runs."""
-        registry = {row.id: row for row in state.registry} | {item.server.id: item.server for item in self.registry}
+        registry = {row.id: row for row in (*state.registry, *self.reclaimed)}
+        registry |= {item.server.id: item.server for item in self.registry}
         workloads = {row.id: row for row in state.workloads}
         workloads |= {write.change.after.id: write.completed(embedded=True) for write in self.workloads}
         gone = {row.id for row in (*self.registry_removed, *self.workloads_removed)}
@@ -175,12 +180,14 @@ class Writer:
         changes: Sequence[WorkloadChange] = (),
         workloads_removed: Sequence[Workload] = (),
         aliases: Sequence[Alias] = (),
+        reclaimed: Sequence[RegistryServer] = (),
     ) -> Draft:
         """What is to be written, with the stored tools of those servers (and only those) looked at."""
         draft = Draft(
             registry_removed=list(registry_removed),
             workloads_removed=list(workloads_removed),
             aliases=list(aliases),
+            reclaimed=list(reclaimed),
         )
         changed = [plan for plan in entries if plan.change is not Change.UNCHANGED]
         rows = [plan.row.id for plan in changed if plan.row]
@@ -195,7 +202,7 @@ class Writer:
         entry, row, now = plan.entry, plan.row, self._surroundings.timestamp()
         text = server_text(name=entry.name, title=entry.title, description=entry.description, tags=entry.tags)
         server = RegistryServer(
-            id=row.id if row else self._surroundings.new_id(),
+            id=plan.row_id or self._surroundings.new_id(),
             name=entry.name,
             **{name: getattr(entry, name) for name in CONTENT_FIELDS},
             text_hash=text_hash(self._memory.model, text),
@@ -253,6 +260,9 @@ class Writer:
             await self._apply(writing, draft, cause)
 
     async def _apply(self, writing: Writing, draft: Draft, cause: str) -> None:
+        added = [item for item in draft.registry if item.plan.row is None]
+        for item in added:  # workloads may go there
+            await self._apply_registry(writing, item, draft.embedded, cause)
         for write in draft.workloads:
             await self._apply_workload(writing, write, draft.embedded, cause)
         await self._let_go(writing, [row.name for row in draft.workloads_removed], cause)
@@ -261,7 +271,9 @@ class Writer:
         await self._store.registry_tools.remove_of_servers(writing, [row.id for row in draft.registry_removed])
         await self._store.registry_servers.remove(writing, draft.registry_removed, cause=cause)
         for item in draft.registry:
-            await self._apply_registry(writing, item, draft.embedded, cause)
+            if item.plan.row is not None:
+                await self._apply_registry(writing, item, draft.embedded, cause)
+        await self._store.registry_servers.reclaim(writing, draft.reclaimed, cause=cause)
         for alias in draft.aliases:
             await self._store.registry_servers.add_alias(writing, alias)
 
@@ -340,15 +352,16 @@ def _said(plan: EntryPlan) -> str:
     if row is None or plan.change is Change.UPDATED:
         return entry.identity.raw
     if plan.change is Change.RENAMED:
-        return f"from {row.name} to {entry.name}"
-    return f"from {row.identity.raw} to {entry.identity.raw}"
+        moved = "" if row.identity.key == entry.identity.key else f", now {entry.identity.raw}"
+        return f"from {row.name} to {entry.name}{moved}"
+    return f"from {row.claimed.raw} to {entry.identity.raw}"
 
 
 def _workload_log(write: WorkloadWrite, cause: str) -> list[Logged]:
     """The lines a change of a workload leaves in the change log: the row's own, and the relation's (L11)."""
     change, row = write.change, write.change.after
     operation = "added" if change.before is None else "updated"
-    lines = [Logged("workload", row.id, row.name, operation, cause, row.identity.raw)]
+    lines = [Logged("workload", row.id, row.name, operation, cause, row.identity.raw if row.identity else "")]
     if change.relation is not None:
         relation = change.relation
         lines.append(Logged("workload", row.id, row.name, relation.operation, relation.cause, relation.detail))

@@ -21,7 +21,7 @@ from mcp_optimizer.errors import ModelMismatchError, StoreError
 from mcp_optimizer.service import DataService
 from tests.conftest import USER_ENVIRONMENT, OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
-from tests.support.database import damage, dump, raw_connection, rows, schema, tables, value
+from tests.support.database import as_wide_as, damage, dump, raw_connection, rows, schema, tables, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.older_databases import leftovers, make, unified_rows
 from tests.support.places import Place, SqlitePlace
@@ -97,8 +97,7 @@ async def test_0001_becomes_0002_with_all_that_is_stored(
     populate(database_path)
     before = dump(database_path)
     async with DataService(settings, embedder=FakeEmbedder()) as service:
-        after = dump(database_path)
-        assert {table: after[table] for table in before} == before
+        assert as_wide_as(before, dump(database_path)) == before
         assert [problem.problem for problem in await service.problems()] == ["invisible"]
         one = workload("calc", "example.org/calc:1", [tool("add", "Adds, and more."), tool("hide", "Hi\u200bdes.")])
         await ingest(service, listing=listing(one))

@@ -17,7 +17,7 @@ from mcp_optimizer.db.upgrade import HEAD, upgrade
 from mcp_optimizer.domain.upgrade_report import UpgradeReport
 from mcp_optimizer.service import DataService
 from tests.conftest import NewPlace
-from tests.support.database import CORE, rows, schema, value
+from tests.support.database import CORE, columns_of, rows, schema, value
 from tests.support.earlier_revisions import EARLIER, REVISIONS, first_revision, populate, scripts, take_to
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place, SqlitePlace
@@ -58,7 +58,7 @@ async def test_from_every_revision_to_one_schema_with_all_that_is_stored(
     take_to(revision, alembic_runner)
     assert value(database, "SELECT version_num FROM alembic_version") == revision
     populate(database)
-    queries = {table: f"SELECT * FROM {table} ORDER BY id" for table in CORE}
+    queries = {table: f"SELECT {columns_of(database, table)} FROM {table} ORDER BY id" for table in CORE}
     before = {table: rows(database, query) for table, query in queries.items()}
     foretold = await report_of(database, dry_run=True)
     assert value(database, "SELECT version_num FROM alembic_version") == revision

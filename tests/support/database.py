@@ -63,6 +63,25 @@ def everything(place: Place) -> bytes:
     return repr([rows(place, f"SELECT * FROM {table}") for table in sorted(tables(place))]).encode()
 
 
+def columns_of(place: Place | Path, table: str) -> str:
+    """The columns that a table has now, for a query: later ones may have more."""
+    if isinstance(place, Path | SqlitePlace):
+        found = rows(place, f"SELECT name FROM pragma_table_info('{table}')")
+    else:
+        found = rows(
+            place,
+            "SELECT column_name FROM information_schema.columns "
+            f"WHERE table_name = '{table}' AND table_schema = 'public' ORDER BY ordinal_position",
+        )
+    return ", ".join(f'"{name}"' for (name,) in found)
+
+
+def as_wide_as(before: Dump, after: Dump) -> Dump:
+    """What is stored now in the tables and columns that there were before; new columns come last."""
+    widths = {table: len(found[0]) if found else 0 for table, found in before.items()}
+    return {table: sorted((row[: widths[table]] for row in after[table]), key=repr) for table in before}
+
+
 def sizes(place: Place | Path, *tables: str) -> dict[str, int]:
     """Number of rows of each table."""
     return {table: value(place, f"SELECT COUNT(*) FROM {table}") for table in tables}

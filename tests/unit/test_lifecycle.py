@@ -261,7 +261,8 @@ def test_i3_without_identity_a_new_workload_fails_and_the_rest_goes_on() -> None
     store = MemoryStore([FETCH])
     plan = store.ingest_workloads(nameless("a"), workload("web", ONE))
     assert plan.failed == (ItemProblem(name="a", reason="no image is named"),)
-    assert list(store.workloads) == ["web"]
+    assert list(store.workloads) == ["a", "web"]
+    assert (store.workloads["a"].identity, store.entry_of("a")) == (None, None)
 
 
 def test_i3_l1_without_identity_a_stored_workload_keeps_identity_and_relation() -> None:

@@ -273,7 +273,7 @@ def test_m5_a_workload_without_identity_is_explained_too() -> None:
         evidence=Evidence(image_label="gofetch"),
     )
     found = explain(about, index)
-    assert (found.verdict, found.identity) == (Relation.REJECTED, "")
+    assert (found.verdict, found.identity) == (Relation.UNIDENTIFIED, "")
     assert found.steps[0].detail == "no image is named"
     assert reasons(found) == [("gofetch", Reason.IMAGE_LABEL)]
 

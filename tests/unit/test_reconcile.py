@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, IdentityKey, ItemProblem, Kind, RegistryServer
-from mcp_optimizer.domain.reconcile import CatalogPlan, Change, reconcile
+from mcp_optimizer.domain.reconcile import CatalogPlan, Change, image_or_page, reconcile
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from tests.support.builders import catalog, entry, identity
 from tests.unit.builders import MemoryStore, apply, row, server
@@ -133,12 +133,26 @@ def test_c3_an_empty_but_complete_catalog_removes_everything() -> None:
     assert names(reconcile(catalog(), [server("two", TWO), server("one", ONE)]).removed) == ["one", "two"]
 
 
-def test_c5_skipped_entries_are_reported_and_their_rows_stay() -> None:
-    """B: what was stored is not lost because today's version of the entry can't be used."""
-    skipped = [ItemProblem(name="two", reason="bad tag ''"), ItemProblem(name="new", reason="no image")]
-    plan = reconcile(catalog(skipped=skipped), [server("one", ONE), server("two", TWO)])
-    assert [item.name for item in plan.skipped] == ["new", "two"]
-    assert (names(plan.removed), names(plan.kept)) == (["one"], ["two"])
+def test_c6_a_skipped_part_keeps_the_row_of_its_own_kind_and_identity_and_no_other_of_its_name() -> None:
+    """B: what was stored is not lost because today's version of the entry can't be used; a name shields nothing."""
+    remote = "https://two.example/mcp"
+    rows = [server("one", ONE), server("two", TWO), server("two", remote, id="id-far"), server("three", THREE)]
+    skipped = [
+        ItemProblem(name="two", reason="its tools can't be read", identity=identity(TWO)),
+        ItemProblem(name="one", reason="listed twice"),
+        ItemProblem(name="three", reason="its URL has variables"),
+        ItemProblem(name="new", reason="no image"),
+    ]
+    plan = reconcile(catalog(skipped=skipped), rows)
+    assert [item.name for item in plan.skipped] == ["new", "one", "three", "two"]
+    assert sorted(row.id for row in plan.removed) == ["id-far", "id-one", "id-three"]
+    assert [row.id for row in plan.kept] == ["id-two"]
+
+
+def test_c6_an_identity_that_can_t_be_used_is_not_free_for_another_entry_of_its_name() -> None:
+    skipped = [ItemProblem(name="two", reason="its tools can't be read", identity=identity(TWO))]
+    plan = reconcile(catalog(entry("two", THREE), skipped=skipped), [server("two", TWO)])
+    assert (changes(plan), names(plan.kept)) == ([("two", None, Change.ADDED)], ["two"])
 
 
 def test_c6_an_incomplete_catalog_deletes_nothing() -> None:
@@ -305,7 +319,12 @@ def test_l1_a_link_lives_while_its_entry_is_there(versions: list[list[CatalogEnt
         for linked, home in homes.items():
             if home is not None:
                 there = home.identity.key in identities or (home.identity.kind, home.name) in names
-                assert (store.home_of(linked) is not None) == there
+                now = store.home_of(linked)
+                assert (
+                    now is not None
+                    if there
+                    else now is None or image_or_page(now.identity) == image_or_page(home.identity)
+                ), "else only a re-tag under a new name"
 
 
 # Real catalogs

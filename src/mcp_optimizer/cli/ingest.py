@@ -68,12 +68,17 @@ def describe(report: IngestReport) -> str:
     if report.registry:
         for duplicate in report.registry.duplicates:
             names = " and ".join(map(one_line, duplicate.names))
-            lines.append(f"  duplicate  {one_line(duplicate.identity)} is claimed by {names}")
+            if duplicate.chosen in duplicate.names:
+                said = f"{one_line(duplicate.chosen or '')} is the entry for {one_line(duplicate.identity)}"
+                lines.append(f"  resolved   {said}, not the other of {names}")
+            else:
+                lines.append(f"  duplicate  {one_line(duplicate.identity)} is claimed by {names}")
         lines += [f"  skipped    {one_line(item.name)}: {one_line(item.reason)}" for item in report.registry.skipped]
     if report.workloads:
         lines += [f"  rejected   {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.rejected]
         lines += [f"  failed     {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.failed]
-        lines.append(f"  {report.workloads.linked} linked, {report.workloads.autonomous} autonomous")
+        unidentified = f", {report.workloads.unidentified} unidentified" if report.workloads.unidentified else ""
+        lines.append(f"  {report.workloads.linked} linked, {report.workloads.autonomous} autonomous{unidentified}")
     lines.append(f"  {report.embedded_texts} texts embedded, {report.seconds:.1f} s")
     return "\n".join(lines)
 

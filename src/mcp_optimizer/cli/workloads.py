@@ -28,7 +28,7 @@ def workload() -> None:
 @json_option
 @click.pass_obj
 def list_workloads(program: Program, *, as_json: bool) -> None:
-    """List all workloads, rejected ones included."""
+    """List all workloads, rejected and unidentified ones included."""
     found = program.run(lambda service: service.workloads())
     columns = ("NAME", "STATUS", "RELATION", "REGISTRY SERVER", "DRIFT", "TOOLS", "GROUP", "IDENTITY")
     rows = [
@@ -155,6 +155,7 @@ def describe_explanation(explanation: Explanation) -> str:
     for miss in explanation.near_misses:
         running, catalog = mark_difference(one_line(miss.running), one_line(miss.catalog))
         said += ["", f"  {one_line(miss.registry_server)}  ({miss.reason})"]
+        said += [f"    {one_line(miss.detail)}"] if miss.detail else []
         said += _marked("running", running) + _marked("catalog", catalog)
     return "\n".join(said)
 

@@ -80,6 +80,7 @@ RELATION_OPERATIONS: Final = (
     "drifted",
     "drift-ended",
     "rejected",
+    "unidentified",
 )
 """Operations that say something of a workload's relation (L11)."""
 

@@ -13,6 +13,12 @@ _INGEST = "ingest again"
 _RELATIONS = {
     "of the other kind than their entry": "SELECT w.name FROM mcpservers_workload w "
     "JOIN mcpservers_registry r ON r.id = w.registry_server_id WHERE r.remote <> w.remote",
+    "linked, though it is not known what they are": "SELECT name FROM mcpservers_workload "
+    "WHERE identity_problem IS NOT NULL AND registry_server_id IS NOT NULL",
+    "unidentified, yet with a URL or an image": "SELECT name FROM mcpservers_workload "
+    "WHERE identity_problem IS NOT NULL AND (url IS NOT NULL OR package IS NOT NULL OR identity <> '')",
+    "claiming for themselves what they are already": "SELECT name FROM mcpservers_registry "
+    "WHERE claim_identity = identity OR (claim IS NULL) <> (claim_identity IS NULL)",
     "linked, yet with a description or an embedding of their own": "SELECT name FROM mcpservers_workload "
     "WHERE registry_server_id IS NOT NULL AND (description IS NOT NULL OR server_embedding IS NOT NULL)",
     "linked without a context name": "SELECT name FROM mcpservers_workload "
@@ -34,7 +40,9 @@ async def _identities(connection: AsyncConnection) -> CheckFinding:
     wrong: list[str] = []
     for table in _SERVERS:
         seen: set[tuple[bool, str]] = set()
-        for row in await connection.execute(text(f"SELECT name, remote, url, package, identity FROM {table}")):
+        columns = "name, remote, url, package, identity"
+        where = "" if table == "mcpservers_registry" else " WHERE identity_problem IS NULL"
+        for row in await connection.execute(text(f"SELECT {columns} FROM {table}{where}")):
             raw, other = (row.url, row.package) if row.remote else (row.package, row.url)
             key = (bool(row.remote), row.identity)
             twice = table == "mcpservers_registry" and key in seen

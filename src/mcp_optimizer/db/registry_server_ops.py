@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_optimizer.db.change_log import Logged, Writing, record
 from mcp_optimizer.db.engines import index_of
 from mcp_optimizer.db.rows import (
+    claim_columns,
     identity_columns,
     kind_of,
     registry_server_columns,
@@ -21,7 +22,7 @@ from mcp_optimizer.embeddings import Vector
 
 _COLUMNS = (
     "name", "url", "package", "identity", "remote", "transport", "description", "title", "tags", "tier",
-    "repository", "group", "text_hash", "tools_digest", "updated_at",
+    "repository", "group", "text_hash", "tools_digest", "claim", "claim_identity", "updated_at",
 )  # fmt: skip
 
 
@@ -67,6 +68,24 @@ class RegistryServerOps:
         )
         await self._index(writing, server.id, embedding)
         await record(writing, [change])
+
+    async def reclaim(self, writing: Writing, servers: Sequence[RegistryServer], *, cause: str) -> None:
+        """Store what the catalog names for servers whose own row has another identity (C7)."""
+        if servers:
+            await writing.connection.execute(
+                text(
+                    "UPDATE mcpservers_registry SET claim = :claim, claim_identity = :claim_identity, "
+                    "updated_at = :at WHERE id = :id"
+                ),
+                [{"id": row.id, "at": writing.at, **claim_columns(row.claim)} for row in servers],
+            )
+            await record(
+                writing,
+                [
+                    Logged("registry", row.id, row.name, "retagged", cause, f"shares {row.claimed.raw} with another")
+                    for row in servers
+                ],
+            )
 
     async def remove(self, writing: Writing, servers: Sequence[RegistryServer], *, cause: str) -> None:
         """Delete servers. Their tools and their links must be gone before: the schema refuses otherwise (L4)."""

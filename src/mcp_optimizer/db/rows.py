@@ -46,6 +46,11 @@ def to_vector(stored: bytes | None) -> Vector | None:
     return None if stored is None or len(stored) % 4 else np.frombuffer(stored, dtype="<f4")
 
 
+def claim_columns(claim: Identity | None) -> Parameters:
+    """What the catalog names where a row has another identity, as given and as compared; null where it has that one."""
+    return {"claim": claim.raw if claim else None, "claim_identity": claim.canonical if claim else None}
+
+
 def identity_columns(identity: Identity) -> Parameters:
     """Exactly one of url and package is set, by kind (S2); ``identity`` is what is compared (I2)."""
     remote = identity.kind is Kind.REMOTE
@@ -72,8 +77,9 @@ _REGISTRY_FIELDS = (
 )  # fmt: skip
 
 _WORKLOAD_FIELDS = (
-    "id", "name", "endpoint", "transport", "proxy_mode", "status", "status_reason", "registry_server_id",
-    "registry_server_name", "relation_cause", "relation_changed_at", "description", "group", "tools_digest",
+    "id", "name", "identity_problem", "endpoint", "transport", "proxy_mode", "status", "status_reason",
+    "registry_server_id", "registry_server_name", "relation_cause", "relation_changed_at", "description",
+    "group", "tools_digest",
     "created_at", "updated_at",
 )  # fmt: skip
 
@@ -82,13 +88,22 @@ def registry_server_from(row: Row[Any]) -> RegistryServer:
     """The registry server of a row."""
     columns = row._mapping
     fields = {field: columns[field] for field in _REGISTRY_FIELDS}
-    return RegistryServer.trusted(identity=_identity(columns), tags=tuple(json.loads(columns["tags"])), **fields)
+    identity, claim = _identity(columns), None
+    if columns["claim"] is not None:
+        claim = Identity.trusted(kind=identity.kind, canonical=columns["claim_identity"], raw=columns["claim"])
+    tags = tuple(json.loads(columns["tags"]))
+    return RegistryServer.trusted(identity=identity, claim=claim, tags=tags, **fields)
 
 
 def registry_server_columns(server: RegistryServer) -> Parameters:
     """The columns of a registry server, its embedding apart."""
     fields = {field: getattr(server, field) for field in _REGISTRY_FIELDS}
-    return {**fields, **identity_columns(server.identity), "tags": to_json(list(server.tags))}
+    return {
+        **fields,
+        **identity_columns(server.identity),
+        **claim_columns(server.claim),
+        "tags": to_json(list(server.tags)),
+    }
 
 
 def workload_from(row: Row[Any]) -> Workload:
@@ -98,17 +113,23 @@ def workload_from(row: Row[Any]) -> Workload:
     evidence = Evidence.trusted(
         recorded_registry_server=columns["recorded_registry_server"], image_label=columns["image_label"]
     )
+    unidentified = columns["identity_problem"] is not None
     return Workload.trusted(
-        identity=_identity(columns), evidence=evidence, virtual_mcp=bool(columns["virtual_mcp"]), **fields
+        identity=None if unidentified else _identity(columns),
+        unidentified_kind=kind_of(columns["remote"]) if unidentified else Kind.CONTAINER,
+        evidence=evidence,
+        virtual_mcp=bool(columns["virtual_mcp"]),
+        **fields,
     )
 
 
 def workload_columns(workload: Workload) -> Parameters:
     """The columns of a workload, its embedding apart."""
     fields = {field: getattr(workload, field) for field in _WORKLOAD_FIELDS}
+    unidentified = {"remote": workload.kind is Kind.REMOTE, "url": None, "package": None, "identity": ""}
     return {
         **fields,
-        **identity_columns(workload.identity),
+        **(identity_columns(workload.identity) if workload.identity else unidentified),
         **workload.evidence.model_dump(),
         "virtual_mcp": workload.virtual_mcp,
     }

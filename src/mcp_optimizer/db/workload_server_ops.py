@@ -13,7 +13,7 @@ from mcp_optimizer.domain.models import Workload
 from mcp_optimizer.embeddings import Vector
 
 _COLUMNS = (
-    "name", "url", "package", "identity", "remote", "endpoint", "transport", "proxy_mode", "status",
+    "name", "url", "package", "identity", "identity_problem", "remote", "endpoint", "transport", "proxy_mode", "status",
     "status_reason", "registry_server_id", "registry_server_name", "relation_cause", "relation_changed_at",
     "description", "group", "virtual_mcp", "recorded_registry_server", "image_label", "tools_digest", "updated_at",
 )  # fmt: skip
@@ -82,7 +82,10 @@ class WorkloadServerOps:
             )
             await record(
                 writing,
-                [Logged("workload", row.id, row.name, "removed", cause, row.identity.raw) for row in workloads],
+                [
+                    Logged("workload", row.id, row.name, "removed", cause, row.identity.raw if row.identity else "")
+                    for row in workloads
+                ],
             )
 
     async def _index(self, writing: Writing, workload_id: str, embedding: Vector | None) -> None:

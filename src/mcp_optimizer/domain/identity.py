@@ -33,7 +33,11 @@ _REGISTRY: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
     r"|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{1,5}))?"
 )
-_DOCKER_HUB: Final = "docker.io"
+_IMAGE_ID: Final = re.compile(
+    r"sha(?:256:[0-9a-f]{12,64}|512:[0-9a-f]{12,128})|[0-9a-f]{64}|[0-9a-f]{12}", re.IGNORECASE
+)
+"""A digest or the start of one, alone or after its algorithm. Container engines show the first 12 digits of an id."""
+DOCKER_HUB: Final = "docker.io"
 _DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 
@@ -130,6 +134,8 @@ def parse_image(image: str) -> ImageParts:
     ``localhost:5000/img``, ``img@sha256:…``, ``img:tag@sha256:…`` and ``[::1]:5000/img`` are understood (I3).
     """
     text = _checked(image, "image reference")
+    if is_image_id(text):
+        raise IdentityError(f"{text} is an image id, not an image reference: it does not say which image it is of")
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         raise IdentityError(f"not an image reference: bad digest {digest!r}")
@@ -150,6 +156,15 @@ def parse_image(image: str) -> ImageParts:
     found = ImageParts(registry=registry, repository=repository, tag=tag, digest=digest.lower() if at else None)
     _check_length(str(found), "image reference")
     return found
+
+
+def is_image_id(text: str) -> bool:
+    """Whether ``text`` is the id of an image, not the name of one (I4).
+
+    Engines list an image so whose name has gone to a newer one. Twelve digits alone, as engines shorten ids, are taken
+    for one too: with a tag or a namespace they would be a name.
+    """
+    return _IMAGE_ID.fullmatch(text.strip()) is not None
 
 
 def _checked(text: str, what: str) -> str:
@@ -253,8 +268,8 @@ def _split_registry(text: str) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
     is_registry = slash and ("." in first or ":" in first or first.lower() == "localhost")
     if not is_registry:
-        return _DOCKER_HUB, text if slash else f"library/{text}"
+        return DOCKER_HUB, text if slash else f"library/{text}"
     registry = first.lower()
     if registry in _DOCKER_HUB_NAMES:
-        return _DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
+        return DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
     return registry, rest

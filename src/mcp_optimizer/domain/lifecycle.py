@@ -6,12 +6,15 @@ Every function is pure: it says what a workload becomes and why. Own description
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mcp_optimizer.domain.matching import RegistryIndex, match, rejection_reason
 from mcp_optimizer.domain.models import (
     Cause,
+    Identity,
     ItemProblem,
+    Kind,
     ObservedWorkload,
     RecordedRelation,
     RegistryServer,
@@ -21,7 +24,8 @@ from mcp_optimizer.domain.models import (
     Workload,
     WorkloadListing,
 )
-from mcp_optimizer.domain.reconcile import CatalogPlan, Change, EntryPlan
+from mcp_optimizer.domain.reconcile import CatalogPlan, Change, EntryPlan, image_or_page
+from mcp_optimizer.domain.status_text import lasting_text
 from mcp_optimizer.domain.tool_text import own_description, tools_digest
 
 
@@ -85,8 +89,6 @@ def plan_workloads(
         problem = observed.identity_problem or observed.tools_problem
         if problem is not None:
             failed.append(ItemProblem(name=observed.name, reason=problem))
-        if observed.identity is None and before is None:
-            continue
         outcome = _ingested(observed, before, index, new_id=new_id, now=now)
         if isinstance(outcome, Rejection):
             rejected.append(outcome)
@@ -128,11 +130,11 @@ def _ingested(
 ) -> WorkloadChange | Rejection:
     """One listed workload: the same identity keeps its relation (L1), another is matched anew (L2, M2)."""
     identity = observed.identity or (before.identity if before else None)
-    if identity is None:
-        raise ValueError("a workload without identity and row can't be ingested")
     unanswered = observed.tools_problem is not None and observed.tools is None  # a list that was cut is an answer
     seen = {
+        "unidentified_kind": Kind.CONTAINER if identity else observed.unidentified_kind,
         "identity": identity,
+        "identity_problem": None if identity else observed.identity_problem or "unknown",
         "endpoint": observed.endpoint,
         "transport": observed.transport,
         "proxy_mode": observed.proxy_mode,
@@ -142,17 +144,24 @@ def _ingested(
         "virtual_mcp": observed.virtual_mcp,
         "evidence": observed.evidence,
     }
-    if before is not None and before.identity.key == identity.key:
-        return WorkloadChange(before=before, after=before.model_copy(update=seen), tools=observed.tools)
-    base = before or Workload(id=new_id(), name=observed.name, identity=identity, description="", created_at=now)
+    if before is not None:
+        seen["status_reason"] = lasting_text(before.status_reason, seen["status_reason"])
+        same = before.identity.key == identity.key if before.identity and identity else before.identity is identity
+        if same:
+            return WorkloadChange(before=before, after=before.model_copy(update=seen), tools=observed.tools)
+    base = before or Workload(id=new_id(), name=observed.name, identity=None, description="", created_at=now)
+    first = base.identity is None
     base = base.model_copy(update=seen)
-    after = _restored(base, observed.relation, index) if before is None else None
-    cause = Cause.FIRST_MATCH if before is None else Cause.IDENTITY_CHANGED
-    if after is None:
+    cause = Cause.FIRST_MATCH if first else Cause.IDENTITY_CHANGED
+    after = _restored(base, observed.relation, index) if first else None
+    if identity is None:
+        cause = Cause.UNIDENTIFIED
+        after = _related(base, None, cause, now)
+    elif after is None:
         found = match(identity, index)
         if found.verdict is Relation.REJECTED:
             return Rejection(observed=observed, reason=rejection_reason(identity, found.claimants))
-        after = _related(base, found.server, cause, now)
+        after = _related(base, _home(found.server), cause, now)
     relation = _relation_change(before, after, cause)
     return WorkloadChange(before=before, after=after, tools=observed.tools, relation=relation)
 
@@ -162,29 +171,42 @@ def _restored(workload: Workload, recorded: RecordedRelation | None, index: Regi
     if recorded is None:
         return None
     server = index.by_key.get(recorded.identity.key) if recorded.identity else None
-    if recorded.identity is not None and (server is None or server.identity.kind is not workload.identity.kind):
+    if recorded.identity is not None and (server is None or server.identity.kind is not workload.kind):
         return None
-    return _related(workload, server, recorded.cause, recorded.since)
+    return _related(workload, _home(server), recorded.cause, recorded.since)
 
 
-def _related(workload: Workload, server: RegistryServer | None, cause: Cause, now: str) -> Workload:
-    """``workload`` tied to ``server``, or to none. A description of its own is filled in by :func:`completed`."""
+class _Home(NamedTuple):
+    """The registry server that a workload is tied to, which may have no row yet."""
+
+    id: str
+    name: str
+
+
+def _home(server: RegistryServer | None) -> _Home | None:
+    return _Home(server.id, server.name) if server else None
+
+
+def _related(workload: Workload, home: _Home | None, cause: Cause, now: str) -> Workload:
+    """``workload`` tied to ``home``, or to none. A description of its own is filled in by :func:`completed`."""
     return workload.model_copy(
         update={
-            "registry_server_id": server.id if server else None,
-            "registry_server_name": server.name if server else None,
+            "registry_server_id": home.id if home else None,
+            "registry_server_name": home.name if home else None,
             "relation_cause": cause,
             "relation_changed_at": now,
-            "description": None if server else "",
+            "description": None if home else "",
         }
     )
 
 
 def _relation_change(before: Workload | None, after: Workload, cause: Cause) -> RelationChange | None:
     """What is noted of a relation (L11); of a workload that was autonomous and still is, only a person's decision."""
+    if after.identity is None:
+        return RelationChange(operation="unidentified", cause=cause, detail=after.identity_problem or "")
     if after.linked:
         return RelationChange(operation="linked", cause=cause, detail=f"to {after.registry_server_name}")
-    if before is None:
+    if before is None or before.identity is None:
         return RelationChange(operation="autonomous", cause=cause)
     if before.linked:
         return RelationChange(operation="unlinked", cause=cause, detail=f"from {before.registry_server_name}")
@@ -199,7 +221,7 @@ def become_autonomous(workload: Workload, cause: Cause, *, now: str) -> Workload
 
 def become_linked(workload: Workload, server: RegistryServer, cause: Cause, *, now: str) -> WorkloadChange:
     """A workload is tied to a registry server of its kind (L3, L5)."""
-    after = _related(workload, server, cause, now)
+    after = _related(workload, _home(server), cause, now)
     return WorkloadChange(before=workload, after=after, relation=_relation_change(workload, after, cause))
 
 
@@ -219,38 +241,74 @@ def follow_catalog(
     heirs = dict(plan.heirs)
     for row in plan.removed:
         heir = heirs.get(row.id)
-        changes += [
-            _follow_heir(workload, heir, now) if heir else become_autonomous(workload, Cause.REGISTRY_REMOVED, now=now)
-            for workload in linked[row.id]
-        ]
+        for workload in linked[row.id]:
+            if heir is None:
+                changes.append(become_autonomous(workload, Cause.REGISTRY_REMOVED, now=now))
+            else:
+                changes.append(_follow_entry(workload, heir, Cause.REGISTRY_RETAGGED, now))
+                notes += _drift_note(workload, row.claimed, heir.entry.identity)
+    entries = _by_name(plan.entries)
     for pair in plan.entries:
-        if pair.row is None:
-            continue
-        for workload in linked[pair.row.id]:
-            if pair.change is Change.RENAMED:
+        for workload in linked[pair.row.id] if pair.row else ():
+            chosen = _nearest(workload, pair, entries)
+            if chosen is not pair:
+                changes.append(_follow_entry(workload, chosen, Cause.REGISTRY_RENAMED, now, left=pair.entry.name))
+            elif pair.row and pair.change is Change.RENAMED:
                 changes.append(_follow_rename(workload, pair.row.name, pair.entry.name))
-            elif pair.change is Change.RETAGGED:
-                drifts = workload.identity.key != pair.entry.identity.key
-                detail = f"the catalog now names {pair.entry.identity.raw}"
-                note = RelationChange(
-                    operation="drifted" if drifts else "drift-ended", cause=Cause.REGISTRY_RETAGGED, detail=detail
-                )
-                notes.append((workload, note))
+            if pair.row:
+                notes += _drift_note(workload, pair.row.claimed, chosen.entry.identity)
+    for row in plan.reclaimed:
+        notes += [note for workload in linked[row.id] for note in _drift_note(workload, row.identity, row.claimed)]
     return tuple(changes), tuple(notes)
 
 
-def _follow_heir(workload: Workload, heir: EntryPlan, now: str) -> WorkloadChange:
+def _by_name(pairs: Iterable[EntryPlan]) -> Mapping[tuple[Kind, str], list[EntryPlan]]:
+    """The entries whose row's id is known, by kind and name."""
+    found: Mapping[tuple[Kind, str], list[EntryPlan]] = defaultdict(list)
+    for pair in pairs:
+        if pair.row_id:
+            found[pair.entry.identity.kind, pair.entry.name].append(pair)
+    return found
+
+
+def _nearest(workload: Workload, pair: EntryPlan, entries: Mapping[tuple[Kind, str], list[EntryPlan]]) -> EntryPlan:
+    """Where a workload goes whose row is renamed while the entry of the old name is still there, with another row.
+
+    Names then changed places or came back: it goes to the one that has its own image, else to one of its image's
+    repository, else to the entry that has kept the name (C7). All others follow the row (C2).
+    """
+    if pair.row is None or pair.change is not Change.RENAMED or workload.identity is None:
+        return pair
+    mine = workload.identity
+
+    def nearness(other: EntryPlan) -> tuple[bool, bool, bool]:
+        theirs = other.entry.identity
+        return (theirs.key == mine.key, image_or_page(theirs) == image_or_page(mine), other is not pair)
+
+    return max([pair, *entries[mine.kind, pair.row.name]], key=nearness)
+
+
+def _drift_note(workload: Workload, before: Identity, after: Identity) -> Iterator[tuple[Workload, RelationChange]]:
+    """What is noted where the catalog names something else for a workload's entry: drift that came, or went (L11)."""
+    if before.key != after.key:
+        drifts = workload.identity is None or workload.identity.key != after.key
+        operation = "drifted" if drifts else "drift-ended"
+        detail = f"the catalog now names {after.raw}"
+        yield workload, RelationChange(operation=operation, cause=Cause.REGISTRY_RETAGGED, detail=detail)
+
+
+def _follow_entry(workload: Workload, pair: EntryPlan, cause: Cause, now: str, *, left: str = "") -> WorkloadChange:
     """A linked workload goes to the row that its entry now has; the entry's name, and so the context, stays (L1).
 
-    What a person linked stays a person's decision (L5).
+    What a person linked stays a person's decision (L5). ``left``: what the row is called now that it was linked to.
     """
-    if heir.row is None:
-        raise ValueError("an heir is an entry that took another's row")
-    server = heir.row.model_copy(update={"name": heir.entry.name})
     by_hand = workload.relation_cause == Cause.LINKED_BY_HAND
-    after = _related(workload, server, Cause.LINKED_BY_HAND if by_hand else Cause.REGISTRY_RETAGGED, now)
-    detail = f"to {heir.entry.name}, which now names {heir.entry.identity.raw}"
-    note = RelationChange(operation="linked", cause=Cause.REGISTRY_RETAGGED, detail=detail)
+    home = _Home(pair.row_id, pair.entry.name)
+    after = _related(workload, home, Cause.LINKED_BY_HAND if by_hand else cause, now)
+    detail = f"to {pair.entry.name}, which now names {pair.entry.identity.raw}"
+    if left:
+        detail += f"; what it was linked to is {left} now"
+    note = RelationChange(operation="linked", cause=cause, detail=detail)
     return WorkloadChange(before=workload, after=after, relation=note)
 
 

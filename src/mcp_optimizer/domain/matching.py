@@ -6,9 +6,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from mcp_optimizer.domain.difference import common_prefix
-from mcp_optimizer.domain.identity import IdentityError, ImageParts, UrlParts, parse_image, parse_url
+from mcp_optimizer.domain.identity import DOCKER_HUB, IdentityError, ImageParts, UrlParts, parse_image, parse_url
 from mcp_optimizer.domain.models import (
     Alias,
     Cause,
@@ -60,6 +61,8 @@ class NearMiss(Value):
     reason: Reason
     running: str
     catalog: str
+    detail: str = ""
+    """What the difference means, where the two spellings do not say it."""
 
 
 class Match(Value):
@@ -105,6 +108,13 @@ class Explanation(Value):
     """How the relation came to be, oldest first (L11)."""
 
 
+class Claim(NamedTuple):
+    """A name of the catalog, and what it names."""
+
+    name: str
+    identity: Identity
+
+
 class RegistryIndex:
     """The catalog by everything the matcher asks of it. Built once, then every question is a lookup."""
 
@@ -116,38 +126,56 @@ class RegistryIndex:
     ) -> None:
         self.by_id: dict[str, RegistryServer] = {}
         self.by_key: dict[IdentityKey, RegistryServer] = {}
-        self.by_name: Mapping[str, list[RegistryServer]] = defaultdict(list)
-        self.by_repository: Mapping[str, list[tuple[RegistryServer, ImageParts]]] = defaultdict(list)
-        self.by_host: Mapping[str, list[tuple[RegistryServer, UrlParts]]] = defaultdict(list)
+        """What the catalog names; a row that stands for its links alone is none of these (C7)."""
+        self.by_name: Mapping[str, list[Claim]] = defaultdict(list)
+        self.by_repository: Mapping[str, list[tuple[Claim, ImageParts]]] = defaultdict(list)
+        self.by_path: Mapping[tuple[str, ...], list[tuple[Claim, ImageParts]]] = defaultdict(list)
+        """Images by the last two parts of their path, which a mirror keeps."""
+        self.by_digest: Mapping[str, list[Claim]] = defaultdict(list)
+        self.by_host: Mapping[str, list[tuple[Claim, UrlParts]]] = defaultdict(list)
         self.duplicates = {duplicate.identity.key: duplicate for duplicate in duplicates}
-        self.by_claim: Mapping[str, list[Identity]] = defaultdict(list)
-        """Every name of the catalog, those of duplicates that have no row included, to the identities it claims."""
-        for key in sorted(self.duplicates):
-            for name in self.duplicates[key].names:
-                self.by_claim[name].append(self.duplicates[key].identity)
-        for server in sorted(servers, key=lambda server: (server.name, server.identity.canonical)):
+        servers = sorted(servers, key=lambda server: (server.name, server.identity.canonical))
+        for server in servers:
             self.by_id[server.id] = server
-            self.by_key[server.identity.key] = server
-            self.by_name[server.name].append(server)
-            if all(claimed.key != server.identity.key for claimed in self.by_claim[server.name]):
-                self.by_claim[server.name].append(server.identity)
-            if server.identity.kind is Kind.CONTAINER:
-                image = parse_image(server.identity.canonical)
-                self.by_repository[image.full_repository].append((server, image))
-            else:
-                url = parse_url(server.identity.canonical)
-                self.by_host[url.host].append((server, url))
+            if server.claim is None:
+                self.by_key[server.identity.key] = server
+        for claim in self._claims(servers):
+            self._add(claim)
         self.names: Mapping[str, set[str]] = defaultdict(set)
         """Id of a registry server to the names it had before."""
-        self.moved_from: Mapping[str, list[RegistryServer]] = defaultdict(list)
-        """Image repository to the registry servers that the catalog moved away from it."""
+        self.moved_from: Mapping[str, list[Claim]] = defaultdict(list)
+        """Image repository to the claims of registry servers that the catalog moved away from it."""
         for alias in aliases:
             server = self.by_id.get(alias.registry_server_id)
             if server is None:
                 continue
             self.names[server.id].add(alias.name)
             if alias.identity.kind is Kind.CONTAINER:
-                self.moved_from[parse_image(alias.identity.canonical).full_repository].append(server)
+                repository = parse_image(alias.identity.canonical).full_repository
+                self.moved_from[repository].append(Claim(server.name, server.claimed))
+
+    def _claims(self, servers: Iterable[RegistryServer]) -> Iterator[Claim]:
+        """Every name of the catalog with the identity it claims, those of duplicates that have no row included."""
+        claims = {
+            (name, key): Claim(name, duplicate.identity)
+            for key, duplicate in sorted(self.duplicates.items())
+            for name in duplicate.names
+        }
+        for server in servers:
+            claims.setdefault((server.name, server.claimed.key), Claim(server.name, server.claimed))
+        return iter(claims.values())
+
+    def _add(self, claim: Claim) -> None:
+        self.by_name[claim.name].append(claim)
+        if claim.identity.kind is Kind.REMOTE:
+            url = parse_url(claim.identity.canonical)
+            self.by_host[url.host].append((claim, url))
+            return
+        image = parse_image(claim.identity.canonical)
+        self.by_repository[image.full_repository].append((claim, image))
+        self.by_path[_path_end(image)].append((claim, image))
+        if image.digest is not None:
+            self.by_digest[image.digest].append(claim)
 
 
 def match(identity: Identity, index: RegistryIndex) -> Match:
@@ -182,7 +210,7 @@ def linkable_to(workload: Workload, index: RegistryIndex) -> RegistryServer | No
 
     One that a person made autonomous is not offered again: that was a decision (L5).
     """
-    if workload.linked or workload.relation_cause == Cause.UNLINKED_BY_HAND:
+    if workload.linked or workload.identity is None or workload.relation_cause == Cause.UNLINKED_BY_HAND:
         return None
     return match(workload.identity, index).server
 
@@ -192,7 +220,7 @@ def disagreement(workload: Workload, index: RegistryIndex) -> str | None:
 
     An earlier name of the entry agrees: the record is older than the rename. A person's decision is not questioned.
     """
-    if workload.relation_cause in {Cause.LINKED_BY_HAND, Cause.UNLINKED_BY_HAND}:
+    if workload.identity is None or workload.relation_cause in {Cause.LINKED_BY_HAND, Cause.UNLINKED_BY_HAND}:
         return None
     server = index.by_id.get(workload.registry_server_id or "")
     agreeing = {server.name, *index.names[server.id]} if server else set()
@@ -207,10 +235,10 @@ def disagreement(workload: Workload, index: RegistryIndex) -> str | None:
 
 
 def drift_of(workload: Workload, server: RegistryServer | None) -> Drift | None:
-    """How a linked workload differs from what the catalog now names, if it does."""
-    if server is None or workload.identity.key == server.identity.key:
+    """How a linked workload differs from what the catalog now names for its entry, if it does (C7)."""
+    if server is None or workload.identity is None or workload.identity.key == server.claimed.key:
         return None
-    return Drift(running=workload.identity.raw, catalog=server.identity.raw)
+    return Drift(running=workload.identity.raw, catalog=server.claimed.raw)
 
 
 def explain(subject: Subject, index: RegistryIndex) -> Explanation:
@@ -221,7 +249,11 @@ def explain(subject: Subject, index: RegistryIndex) -> Explanation:
     stored = subject.stored
     if subject.identity is None:
         problem = subject.identity_problem or "unknown"
-        found = Match(verdict=Relation.REJECTED, steps=(Step(step="identity", outcome="none", detail=problem),))
+        steps = (
+            Step(step="identity", outcome="unknown", detail=problem),
+            Step(step="lookup", outcome="not made", detail="what is not identified is like nothing in the catalog"),
+        )
+        found = Match(verdict=Relation.UNIDENTIFIED, steps=steps)
     else:
         found = match(subject.identity, index)
     server = index.by_id.get(stored.registry_server_id or "") if stored else found.server
@@ -246,9 +278,14 @@ def explain(subject: Subject, index: RegistryIndex) -> Explanation:
 def _verdict(subject: Subject, found: Match) -> Relation:
     if subject.rejection is not None:
         return Relation.REJECTED
-    if subject.stored is None:
-        return found.verdict
-    return Relation.LINKED if subject.stored.linked else Relation.AUTONOMOUS
+    return found.verdict if subject.stored is None else relation_of(subject.stored)
+
+
+def relation_of(workload: Workload) -> Relation:
+    """How a stored workload stands to the catalog, its last ingestion apart."""
+    if workload.linked:
+        return Relation.LINKED
+    return Relation.AUTONOMOUS if workload.identity else Relation.UNIDENTIFIED
 
 
 _CAUSE_WORDS: Mapping[str, str] = {
@@ -261,6 +298,7 @@ _CAUSE_WORDS: Mapping[str, str] = {
     Cause.REMATCH: "by an explicit re-match",
     Cause.LINKED_BY_HAND: "linked by hand",
     Cause.UNLINKED_BY_HAND: "unlinked by hand",
+    Cause.UNIDENTIFIED: "what it is could not be told",
     Cause.OLDER_DATABASE: "as the database of the older program had it",
 }
 
@@ -277,7 +315,7 @@ def _stored_steps(
         if server is not None:
             yield Step(step="relation", outcome="linked", detail=f"to {server.name}: {since}")
         else:
-            yield Step(step="relation", outcome="autonomous", detail=since)
+            yield Step(step="relation", outcome=relation_of(stored), detail=since)
     if drift is not None:
         yield Step(step="drift", outcome="drifted", detail=f"runs {drift.running}, the catalog names {drift.catalog}")
     if linkable is not None:
@@ -290,8 +328,12 @@ def _stored_steps(
             yield Step(step="ingestion", outcome="settled", detail=detail)
 
 
-type _Candidate = tuple[Reason, str, Identity]
-"""Why, and which entry: its name and what it claims."""
+class _Candidate(NamedTuple):
+    """Why a claim may be what was meant, and where the spellings do not say it, how."""
+
+    reason: Reason
+    claim: Claim
+    detail: str = ""
 
 
 def near_misses(
@@ -303,13 +345,17 @@ def near_misses(
     """
     running = subject.identity
     best: dict[tuple[str, IdentityKey], NearMiss] = {}
-    for reason, name, claimed in _candidates(subject, index):
+    for reason, (name, claimed), detail in _candidates(subject, index):
         matched = running is not None and claimed.key == running.key and claimed.key not in index.duplicates
-        excluded = exclude is not None and (exclude.name, exclude.identity.key) == (name, claimed.key)
+        excluded = exclude is not None and (exclude.name, exclude.claimed.key) == (name, claimed.key)
         known = best.get((name, claimed.key))
         if not (matched or excluded) and (known is None or _STRENGTH[reason] < _STRENGTH[known.reason]):
             best[name, claimed.key] = NearMiss(
-                registry_server=name, reason=reason, running=running.raw if running else "", catalog=claimed.raw
+                registry_server=name,
+                reason=reason,
+                running=running.raw if running else "",
+                catalog=claimed.raw,
+                detail=detail,
             )
     return tuple(sorted(best.values(), key=_strongest_first))
 
@@ -321,21 +367,21 @@ def _strongest_first(miss: NearMiss) -> tuple[int, int, str, str]:
 
 def _candidates(subject: Subject, index: RegistryIndex) -> Iterator[_Candidate]:
     yield from _evidence_candidates(subject, index)
-    for server in index.by_name.get(subject.name, ()):
-        if server.identity.kind is not subject.kind:
-            yield Reason.OTHER_KIND, server.name, server.identity
+    for claim in index.by_name.get(subject.name, ()):
+        if claim.identity.kind is not subject.kind:
+            yield _Candidate(Reason.OTHER_KIND, claim)
     if subject.identity is None:
         return
     duplicate = index.duplicates.get(subject.identity.key)
     if duplicate is not None and not duplicate.resolved:
         for name in duplicate.names:
-            yield Reason.DUPLICATE, name, duplicate.identity
+            yield _Candidate(Reason.DUPLICATE, Claim(name, duplicate.identity))
     if subject.kind is Kind.CONTAINER:
-        found = _image_candidates(subject.name, parse_image(subject.identity.canonical), index)
+        image = parse_image(subject.identity.canonical)
+        yield from _image_candidates(subject.name, image, index)
+        yield from _mirror_candidates(image, index)
     else:
-        found = _url_candidates(parse_url(subject.identity.canonical), index)
-    for reason, server in found:
-        yield reason, server.name, server.identity
+        yield from _url_candidates(parse_url(subject.identity.canonical), index)
 
 
 def _evidence_candidates(subject: Subject, index: RegistryIndex) -> Iterator[_Candidate]:
@@ -344,34 +390,64 @@ def _evidence_candidates(subject: Subject, index: RegistryIndex) -> Iterator[_Ca
         (subject.evidence.image_label, Reason.IMAGE_LABEL),
     ):
         if name is not None:
-            for claimed in index.by_claim.get(name, ()):
-                yield reason, name, claimed
+            for claim in index.by_name.get(name, ()):
+                yield _Candidate(reason, claim)
 
 
-def _image_candidates(name: str, image: ImageParts, index: RegistryIndex) -> Iterator[tuple[Reason, RegistryServer]]:
+def _image_candidates(name: str, image: ImageParts, index: RegistryIndex) -> Iterator[_Candidate]:
     same_repository = index.by_repository.get(image.full_repository, ())
-    for server, catalog_image in same_repository:
+    for claim, catalog_image in same_repository:
         if image != catalog_image:
             pinned = image.digest is not None or catalog_image.digest is not None
-            yield Reason.OTHER_DIGEST if pinned else Reason.OTHER_TAG, server
-    here = {server.id for server, _ in same_repository}
-    for server in (*index.by_name.get(name, ()), *index.moved_from.get(image.full_repository, ())):
-        if server.identity.kind is Kind.CONTAINER and server.id not in here:
-            yield Reason.MOVED_IMAGE, server
+            yield _Candidate(Reason.OTHER_DIGEST if pinned else Reason.OTHER_TAG, claim)
+    here = {claim for claim, _ in same_repository}
+    for claim in (*index.by_name.get(name, ()), *index.moved_from.get(image.full_repository, ())):
+        if claim.identity.kind is Kind.CONTAINER and claim not in here:
+            yield _Candidate(Reason.MOVED_IMAGE, claim)
     as_url = _other_kind_url(image)
-    for server, url in index.by_host.get(as_url.host, ()) if as_url else ():
+    for claim, url in index.by_host.get(as_url.host, ()) if as_url else ():
         if as_url and (url.port, url.path.rstrip("/")) == (as_url.port, as_url.path.rstrip("/")):
-            yield Reason.OTHER_KIND, server
+            yield _Candidate(Reason.OTHER_KIND, claim)
 
 
-def _url_candidates(url: UrlParts, index: RegistryIndex) -> Iterator[tuple[Reason, RegistryServer]]:
-    for server, catalog_url in index.by_host.get(url.host, ()):
+def _mirror_candidates(image: ImageParts, index: RegistryIndex) -> Iterator[_Candidate]:
+    """Images that this is a copy of, or that are copies of it: elsewhere by the same path, or by the same digest."""
+    for claim, other in index.by_path.get(_path_end(image), ()):
+        if image.full_repository != other.full_repository and is_mirror(image, other):
+            detail = f"the same image path, at {image.registry} and not at {other.registry}"
+            yield _Candidate(Reason.MOVED_IMAGE, claim, detail)
+    for claim in index.by_digest.get(image.digest or "", ()):
+        if parse_image(claim.identity.canonical).full_repository != image.full_repository:
+            yield _Candidate(Reason.MOVED_IMAGE, claim, "the same digest, so the same image, under another name")
+
+
+def is_mirror(one: ImageParts, other: ImageParts) -> bool:
+    """Whether two images of different repositories are one by their paths: a mirror puts its own host, and perhaps
+    a project and the host it copies from, before the path of the image."""
+    paths = sorted((_mirrored_path(one), _mirrored_path(other)), key=len)
+    return paths[1][-len(paths[0]) :] == paths[0]
+
+
+def _mirrored_path(image: ImageParts) -> tuple[str, ...]:
+    """The parts of an image's path, without the namespace that Docker Hub gives images that have none."""
+    parts = tuple(image.repository.split("/"))
+    return parts[1:] if image.registry == DOCKER_HUB and parts[0] == "library" else parts
+
+
+def _path_end(image: ImageParts) -> tuple[str, ...]:
+    """What a mirror keeps of a path: one name that nothing stands before says too little to be found by its end."""
+    path = _mirrored_path(image)
+    return path[-2:] if path[-2:-1] != ("library",) else path[-1:]
+
+
+def _url_candidates(url: UrlParts, index: RegistryIndex) -> Iterator[_Candidate]:
+    for claim, catalog_url in index.by_host.get(url.host, ()):
         reason = url_difference(url, catalog_url)
         if reason is not None:
-            yield reason, server
+            yield _Candidate(reason, claim)
     as_image = _other_kind_image(url)
-    for server, _ in index.by_repository.get(as_image.full_repository, ()) if as_image else ():
-        yield Reason.OTHER_KIND, server
+    for claim, _ in index.by_repository.get(as_image.full_repository, ()) if as_image else ():
+        yield _Candidate(Reason.OTHER_KIND, claim)
 
 
 def url_difference(running: UrlParts, catalog: UrlParts) -> Reason | None:

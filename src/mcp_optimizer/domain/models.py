@@ -90,6 +90,8 @@ class ItemProblem(Value):
 
     name: str
     reason: str
+    identity: Identity | None = Field(default=None, exclude=True)
+    """Of a skipped part of a catalog, where it is known: a stored row of this identity stays (C6). Not shown."""
 
 
 class Catalog(Value):
@@ -126,6 +128,7 @@ class Cause(StrEnum):
     REMATCH = "re-match"
     LINKED_BY_HAND = "linked-by-hand"
     UNLINKED_BY_HAND = "unlinked-by-hand"
+    UNIDENTIFIED = "unidentified"
     OLDER_DATABASE = "older-database"
 
 
@@ -144,6 +147,8 @@ class ObservedWorkload(Value):
     identity: Identity | None
     identity_problem: str | None = None
     """Why there is no identity; set exactly when ``identity`` is None."""
+    unidentified_kind: Kind = Kind.CONTAINER
+    """How it is reached, where no identity says so."""
     endpoint: str | None = None
     transport: str = ""
     proxy_mode: str = ""
@@ -158,6 +163,11 @@ class ObservedWorkload(Value):
     """None: not fetched (stopped, or failed with ``tools_problem``); the stored ones stay (L8). A list that was cut
     at the allowed number has both tools and problem."""
     tools_problem: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """How it is reached, also where its identity is not known."""
+        return self.identity.kind if self.identity else self.unidentified_kind
 
 
 class WorkloadListing(Value):
@@ -176,6 +186,9 @@ class RegistryServer(Value):
     id: str
     name: str
     identity: Identity
+    claim: Identity | None = None
+    """What the catalog names for its entry, where the row of another entry has that identity: then this row stands
+    for its links alone, and ``identity`` is what the catalog named before (C4, C7)."""
     transport: str = ""
     description: str = ""
     title: str = ""
@@ -190,13 +203,22 @@ class RegistryServer(Value):
     created_at: str = ""
     updated_at: str = ""
 
+    @property
+    def claimed(self) -> Identity:
+        """What the catalog names for it: drift and near misses follow from that (C7)."""
+        return self.claim or self.identity
+
 
 class Workload(Value):
     """A row of ``mcpservers_workload``. Linked exactly when ``registry_server_id`` is set."""
 
     id: str
     name: str
-    identity: Identity
+    identity: Identity | None
+    """None: unidentified, with the reason in ``identity_problem``; such a workload is linked to nothing (I4)."""
+    identity_problem: str | None = None
+    unidentified_kind: Kind = Kind.CONTAINER
+    """How it is reached, where no identity says so."""
     endpoint: str | None = None
     transport: str = ""
     proxy_mode: str = ""
@@ -216,6 +238,11 @@ class Workload(Value):
     tools_digest: str = ""
     created_at: str = ""
     updated_at: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """How it is reached, also where its identity is not known."""
+        return self.identity.kind if self.identity else self.unidentified_kind
 
     @property
     def linked(self) -> bool:
@@ -261,6 +288,8 @@ class Relation(StrEnum):
     LINKED = "linked"
     AUTONOMOUS = "autonomous"
     REJECTED = "rejected"
+    UNIDENTIFIED = "unidentified"
+    """What it is can't be told, so it has no relation (I4)."""
 
 
 class Drift(Value):

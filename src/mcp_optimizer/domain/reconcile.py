@@ -1,4 +1,4 @@
-"""What a new version of a catalog means for the stored one (C1-C6). Pure: catalog and store in, plan out.
+"""What a new version of a catalog means for the stored one (C1-C7). Pure: catalog and store in, plan out.
 
 The plan depends on neither the order of the document nor that of the store, and planning it again after it has been
 applied gives a plan that changes nothing (C4).
@@ -6,7 +6,7 @@ applied gives a plan that changes nothing (C4).
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
@@ -42,6 +42,13 @@ class EntryPlan(Value):
     change: Change
     entry: CatalogEntry
     row: RegistryServer | None = None
+    new_id: str = ""
+    """The id of the row that is added, where one was given out for it."""
+
+    @property
+    def row_id(self) -> str:
+        """The id of its row; empty where that is not known yet."""
+        return self.row.id if self.row else self.new_id
 
 
 class CatalogPlan(Value):
@@ -50,8 +57,11 @@ class CatalogPlan(Value):
     entries: tuple[EntryPlan, ...] = ()
     removed: tuple[RegistryServer, ...] = ()
     kept: tuple[RegistryServer, ...] = ()
-    """Rows without an entry that stay: the catalog was not read whole (C6), their entry was there but could not be used
-    (C5), or it now shares an identity with another while workloads inherit from the row (C4, L1)."""
+    """Rows without an entry that stay, as they will be: the catalog was not read whole (C6), a part of their identity
+    was there but could not be used (C5), or their entry now shares an identity with another while workloads inherit
+    from the row (C4, L1). The last ones have that identity as their claim (C7)."""
+    reclaimed: tuple[RegistryServer, ...] = ()
+    """Those of them whose claim changes, as they will be."""
     heirs: tuple[tuple[str, EntryPlan], ...] = ()
     """Ids of removed rows whose entry is still there but took over the identity, and so the row, of another, now or
     earlier. What is linked to them follows the entry (L1)."""
@@ -75,35 +85,44 @@ def reconcile(
     linked_ids: AbstractSet[str] = frozenset(),
     claims: Iterable[CatalogEntry] = (),
     aliases: Iterable[Alias] = (),
+    new_id: Callable[[], str] | None = None,
 ) -> CatalogPlan:
     """Pair the catalog's entries with the stored rows (C1) and say what follows.
 
     ``resolutions``: the name a person chose for an identity that several claim (M3). ``linked_ids``: rows that
     workloads inherit from; such a row stays while its entry, sharing an identity with another, has none of its own.
     ``claims``: the shared ones recorded so far; what an incomplete catalog does not show of them still stands (C6).
-    ``aliases``: what rows were before.
+    ``aliases``: what rows were before. ``new_id`` gives the ids of rows to be added, so that links can go there.
     """
-    claimed = _claims(catalog.entries)
     chosen = dict(resolutions or {})
-    pairs, shared = _paired(claimed, stored, chosen)
+    unread = {item.identity.key for item in catalog.skipped if item.identity is not None}
+    entries, waiting = _without_waiting(catalog, stored, chosen)
+    claimed = _claims(entries)
+    pairs, shared = _paired(claimed, stored, chosen, unread=unread, complete=catalog.complete)
     taken = {pair.row.id for pair in pairs if pair.row is not None}
-    skipped = {item.name for item in catalog.skipped}
     removed: list[RegistryServer] = []
     kept: list[RegistryServer] = []
     for row in sorted((row for row in stored if row.id not in taken), key=_row_order):
-        sharing = row.id in linked_ids and _name_key(row) in shared
-        (kept if sharing or row.name in skipped or not catalog.complete else removed).append(row)
+        sharing = shared.get(_name_key(row), ())
+        if row.identity.key in unread or not catalog.complete or (row.id in linked_ids and sharing):
+            kept.append(_standing_back(row, sharing))
+        else:
+            removed.append(row)
     sharing_entries = _shared(claimed, () if catalog.complete else claims)
     pairs.sort(key=lambda pair: _place_order(pair.entry))
+    if new_id is not None:
+        pairs = [pair if pair.row else pair.model_copy(update={"new_id": new_id()}) for pair in pairs]
+    before = {row.id: row for row in stored}
     return CatalogPlan(
         entries=tuple(pairs),
         removed=tuple(removed),
         kept=tuple(kept),
+        reclaimed=tuple(row for row in kept if row.claim != before[row.id].claim),
         heirs=tuple(_heirs(removed, pairs, aliases)),
         claims=sharing_entries,
         duplicates=duplicates_of(sharing_entries, chosen),
         aliases=tuple(alias for pair in pairs if (alias := _alias(pair))),
-        skipped=tuple(sorted(catalog.skipped, key=lambda item: (item.name, item.reason))),
+        skipped=tuple(sorted([*catalog.skipped, *map(_why_waiting, waiting)], key=lambda i: (i.name, i.reason))),
     )
 
 
@@ -116,27 +135,75 @@ def _name_key(server: RegistryServer | CatalogEntry) -> _NameKey:
     return (server.identity.kind, server.name)
 
 
+def _without_waiting(
+    catalog: Catalog, stored: Iterable[RegistryServer], chosen: Mapping[IdentityKey, str]
+) -> tuple[list[CatalogEntry], list[CatalogEntry]]:
+    """The entries, apart from those of a catalog not read whole that name what a stored entry has that is not shown.
+
+    What the last whole catalog named stands until a whole one says otherwise (C6, C7). An entry that waits shows
+    nothing of its name either, so that others may have to wait for it.
+    """
+    going, waiting = list(catalog.entries), list[CatalogEntry]()
+    holders = {} if catalog.complete else {row.identity.key: row for row in stored if row.claim is None}
+    while True:
+        names = {_name_key(entry) for entry in going}
+        preferred = {entry.identity.key for entry in going if chosen.get(entry.identity.key) == entry.name}
+        shown = {key for key, row in holders.items() if _name_key(row) in names or key in preferred}
+        held = [entry for entry in going if entry.identity.key in holders.keys() - shown]
+        if not held:
+            return going, waiting
+        waiting += held
+        going = [entry for entry in going if entry.identity.key not in holders.keys() - shown]
+
+
+def _why_waiting(entry: CatalogEntry) -> ItemProblem:
+    reason = f"{entry.identity.raw} is that of another entry, which a catalog that was not read whole can't end"
+    return ItemProblem(name=entry.name, reason=reason)
+
+
+def _standing_back(row: RegistryServer, sharing: Sequence[CatalogEntry]) -> RegistryServer:
+    """A row that stays, with what the catalog names for its entry where another's row has that (C7)."""
+    if not sharing:
+        return row
+    place = _place(row.identity.key)
+    claim = min((entry.identity for entry in sharing), key=lambda found: (_place(found.key) != place, found.key))
+    return row if row.claimed.key == claim.key else row.model_copy(update={"claim": claim})
+
+
 def _paired(
-    claims: _Claims, stored: Sequence[RegistryServer], chosen: Mapping[IdentityKey, str]
-) -> tuple[list[EntryPlan], set[_NameKey]]:
-    """One entry for each identity with its row (C1, C4), and the names of the entries that had to stand back."""
+    claims: _Claims,
+    stored: Sequence[RegistryServer],
+    chosen: Mapping[IdentityKey, str],
+    *,
+    unread: AbstractSet[IdentityKey],
+    complete: bool,
+) -> tuple[list[EntryPlan], Mapping[_NameKey, list[CatalogEntry]]]:
+    """One entry for each identity with its row (C1, C4), and by name the entries that had to stand back."""
     by_key = {row.identity.key: row for row in stored}
-    free = [row for key, row in by_key.items() if key not in claims]
+    free = [row for key, row in by_key.items() if key not in claims and key not in unread]
     free_names = {_name_key(row) for row in free}
     pairs: list[EntryPlan] = []
     unpaired: list[CatalogEntry] = []
-    shared: set[_NameKey] = set()
+    shared: dict[_NameKey, list[CatalogEntry]] = defaultdict(list)
     for key, entries in claims.items():
         row = by_key.get(key)
         stored_names = [name for name, entry in entries.items() if _name_key(entry) in free_names]
         entry = entries[_representative(entries, [chosen.get(key, ""), row.name if row else "", *stored_names])]
-        shared.update(_name_key(other) for other in entries.values() if other is not entry)
+        for other in entries.values():
+            if other is not entry:
+                shared[_name_key(other)].append(other)
         if row is not None:
             pairs.append(EntryPlan(change=_change(entry, row), entry=entry, row=row))
         else:
             unpaired.append(entry)
-    for entry, row in _pair_by_name(unpaired, free):
-        pairs.append(EntryPlan(change=Change.ADDED if row is None else Change.RETAGGED, entry=entry, row=row))
+    named = list(_pair_by_name(unpaired, free))
+    taken = {row.id for _, row in named if row is not None}
+    left = [row for row in free if row.id not in taken and _name_key(row) not in shared]
+    moved = _pair_by_repository([entry for entry, row in named if row is None], left) if complete else {}
+    for entry, row in named:
+        former = moved.get(entry.identity.key)
+        change = Change.RETAGGED if row else Change.RENAMED if former else Change.ADDED
+        pairs.append(EntryPlan(change=change, entry=entry, row=row or former))
     return pairs, shared
 
 
@@ -249,21 +316,46 @@ def _pair_by_name(
         yield entry, candidates.pop(0) if candidates else None
 
 
+def _pair_by_repository(
+    entries: Iterable[CatalogEntry], rows: Iterable[RegistryServer]
+) -> dict[IdentityKey, RegistryServer]:
+    """Rows by the identity of the entry they become: of one image repository, with another name and another tag.
+
+    Only where one entry is left and one row: what is left of several can't be told apart.
+    """
+    new: dict[str, list[CatalogEntry]] = defaultdict(list)
+    old: dict[str, list[RegistryServer]] = defaultdict(list)
+    for entry in entries:
+        if entry.identity.kind is Kind.CONTAINER:
+            new[_place(entry.identity.key)].append(entry)
+    for row in rows:
+        if row.identity.kind is Kind.CONTAINER:
+            old[_place(row.identity.key)].append(row)
+    return {new[place][0].identity.key: old[place][0] for place in new if len(new[place]) == len(old[place]) == 1}
+
+
 def _place(key: IdentityKey) -> str:
     """What stays when an entry is re-tagged: the image repository, or the URL without its query."""
     kind, canonical = key
     return parse_image(canonical).full_repository if kind is Kind.CONTAINER else canonical.partition("?")[0]
 
 
+def image_or_page(identity: Identity) -> str:
+    """What two tags of one image have in common, or two queries of one URL."""
+    return _place(identity.key)
+
+
 def _change(entry: CatalogEntry, row: RegistryServer) -> Change:
     if entry.name != row.name:
         return Change.RENAMED
+    if row.claim is not None:
+        return Change.RETAGGED
     return Change.UNCHANGED if same_content(entry, row) else Change.UPDATED
 
 
 def same_content(entry: CatalogEntry, row: RegistryServer) -> bool:
     """Whether the row, its tools and its embedding are what the entry asks for."""
-    same_fields = all(getattr(entry, field) == getattr(row, field) for field in CONTENT_FIELDS)
+    same_fields = row.claim is None and all(getattr(entry, field) == getattr(row, field) for field in CONTENT_FIELDS)
     return same_fields and bool(row.text_hash) and tools_digest(entry.name, entry.tools) == row.tools_digest
 
 

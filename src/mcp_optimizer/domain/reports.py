@@ -37,7 +37,10 @@ class RegistryReport(Value):
 
 
 class WorkloadReport(Value):
-    """The workload half of an ingestion. ``linked`` and ``autonomous`` count all workloads that have a row after it."""
+    """The workload half of an ingestion.
+
+    ``linked``, ``autonomous`` and ``unidentified`` count all workloads that have a row after it.
+    """
 
     added: int = 0
     updated: int = 0
@@ -45,10 +48,16 @@ class WorkloadReport(Value):
     unchanged: int = 0
     linked: int = 0
     autonomous: int = 0
+    unidentified: int = 0
     rejected: tuple[ItemProblem, ...] = ()
     failed: tuple[ItemProblem, ...] = ()
     complete: bool = True
     """False: the listing was not whole, so nothing was deleted (L9)."""
+
+
+def _open_duplicates(report: RegistryReport | WorkloadReport) -> dict[str, int]:
+    """Of duplicates only those count that no one has resolved (M2)."""
+    return {"duplicates": len(report.unresolved)} if isinstance(report, RegistryReport) else {}
 
 
 class IngestReport(Value):
@@ -79,8 +88,8 @@ class IngestReport(Value):
                 continue
             counts = {
                 name: value if isinstance(value, int) else len(value)
-                for name, value in report
-                if name not in {"complete", "linked", "autonomous"}
+                for name, value in {**dict(report), **_open_duplicates(report)}.items()
+                if name not in {"complete", "linked", "autonomous", "unidentified"}
             }
             said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             parts.append(f"{half}: {said or 'nothing'}" + ("" if report.complete else " (incomplete)"))

@@ -316,6 +316,8 @@ class Overview(Value):
     autonomous: int = 0
     linkable: int = 0
     rejected: int = 0
+    unidentified: int = 0
+    """Workloads whose identity is not known, and that so have no relation (I4)."""
     duplicates: int = 0
     """Identities that several names claim and no one has resolved."""
     suspicious: int = 0

@@ -49,7 +49,7 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
                     tools=tuple(hit.tool for hit in best.get(row.name, ())[:_TOOLS_SHOWN]),
                     workloads=running.get(key, 0),
                     kind=row.identity.kind,
-                    identity=row.identity.raw,
+                    identity=row.claimed.raw,
                 )
             )
     return sorted(made, key=lambda hit: (-hit.score, hit.server))[:limit]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from mcp_optimizer.domain.identity import IdentityError, identity_of
 from mcp_optimizer.domain.models import Identity, Kind, ObservedWorkload
+from mcp_optimizer.domain.status_text import without_age
 from mcp_optimizer.sources.json_values import kind_of, list_of, object_of, reason_of, text_of
 from mcp_optimizer.sources.workload_items import endpoint_of
 
@@ -84,6 +85,7 @@ def observed_resource(resource: Mapping[str, Any], kind: ResourceKind, *, key: s
         name=name,
         identity=identity,
         identity_problem=problem,
+        unidentified_kind=Kind.CONTAINER if kind is ResourceKind.SERVER else Kind.REMOTE,
         endpoint=endpoint_of(_with_path(address, _path(spec, kind, proxy_mode))),
         transport=transport,
         proxy_mode=proxy_mode,
@@ -189,4 +191,5 @@ def _reason(status: Mapping[str, Any]) -> str | None:
     failing = (item for item in map(object_of, list_of(status.get("conditions"))) if item.get("status") == "False")
     said = (text_of(item.get("message")) or text_of(item.get("reason")) for item in failing)
     message = text_of(status.get("message")) or next(filter(None, said), "")
+    message = without_age(message)
     return reason_of(message) if message else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-from mcp_optimizer.domain.identity import IdentityError, identity_of
+from mcp_optimizer.domain.identity import IdentityError, identity_of, is_image_id
 from mcp_optimizer.domain.models import (
     Cause,
     Evidence,
@@ -19,6 +19,7 @@ from mcp_optimizer.domain.models import (
     RecordedRelation,
     is_running,
 )
+from mcp_optimizer.domain.status_text import without_age
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import kind_of, object_of, reason_of, text_of
 from mcp_optimizer.sources.tool_definitions import tool_definitions
@@ -88,12 +89,13 @@ def observed_workload(
     endpoint = endpoint_of(item.get("url"))
     identity, problem = _identity(item, details, export, details_problem)
     status = text_of(item.get("status")) or "unknown"
-    context = text_of(item.get("status_context"))
+    context = without_age(text_of(item.get("status_context")))
     definitions = item.get("tool_definitions")
     return ObservedWorkload(
         name=item_name(item),
         identity=identity,
         identity_problem=problem,
+        unidentified_kind=Kind.REMOTE if is_remote(item) else Kind.CONTAINER,
         endpoint=endpoint,
         transport=_first_text("transport_type", "transport", holders=(item, details, export)),
         proxy_mode=_first_text("proxy_mode", holders=(item, details, export)),
@@ -119,10 +121,12 @@ def _identity(
         missing = "the remote server's own URL is not known"
     else:
         kind = Kind.CONTAINER
-        raw = _first_text("package", "image", holders=(item, details, export))
+        given_texts = [text for holder in (item, export, details) for text in _texts(holder, "package", "image")]
+        raw = next((text for text in given_texts if not is_image_id(text)), next(iter(given_texts), ""))
         given = item.get("package")
         missing = "no image is named" if isinstance(given, str | None) else f"the image is {kind_of(given)}, not a text"
     if not raw:
+        missing = text_of(item.get("identity_problem")) or missing
         return None, reason_of(f"{missing}: {details_problem}" if details_problem else missing)
     try:
         return identity_of(kind, raw), None
@@ -171,6 +175,10 @@ def _is_virtual(item: Mapping[str, Any]) -> bool:
         return True
     kinds = (text_of(item.get(field)) for field in ("tool_type", "type", "workload_type"))
     return any("".join(filter(str.isalnum, kind.lower())) in _VIRTUAL for kind in kinds)
+
+
+def _texts(holder: Mapping[str, Any], *fields: str) -> list[str]:
+    return [text for field in fields if (text := text_of(holder.get(field)))]
 
 
 def _first_text(*fields: str, holders: tuple[Mapping[str, Any], ...]) -> str:

@@ -111,6 +111,19 @@ def _relations(overview: Overview) -> list[Fact]:
         _alarm(
             "rejected", "✗ rejected", overview.rejected, "several entries claim it", _workloads("relation:rejected")
         ),
+        *(
+            [
+                _alarm(
+                    "unidentified",
+                    "? unidentified",
+                    overview.unidentified,
+                    "what they are can't be told",
+                    _workloads("relation:unidentified"),
+                )
+            ]
+            if overview.unidentified
+            else []
+        ),
     ]
 
 

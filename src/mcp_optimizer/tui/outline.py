@@ -55,6 +55,7 @@ class Relationships:
                 by_server[workload.registry_server].append(workload)
         groups = (
             _group("rejected", "Rejected", "the catalog names the identity several times", by_word["rejected"]),
+            _group("unidentified", "Unidentified", "what they are can't be told", by_word["unidentified"]),
             _group("drifted", "Drifted", "linked, but running something else", by_word["drifted"]),
             _group("linkable", "Linkable", "autonomous; the catalog has the identity now", by_word["linkable"]),
             _group("autonomous", "Autonomous", "no registry server has the identity", by_word["autonomous"]),

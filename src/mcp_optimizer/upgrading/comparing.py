@@ -35,7 +35,13 @@ def keys_of_drafts(registry: Draft, matched: Draft, refused: Sequence[Quarantine
     return Keys(
         _summed((row.id, row.name, row.identity.kind is Kind.REMOTE, row.identity.canonical) for row in servers),
         _summed(
-            (row.id, row.name, row.identity.kind is Kind.REMOTE, row.identity.canonical, row.registry_server_id)
+            (
+                row.id,
+                row.name,
+                row.kind is Kind.REMOTE,
+                row.identity.canonical if row.identity else "",
+                row.registry_server_id,
+            )
             for row in workloads
         ),
         _summed((tool.id, tool.server_id, tool.name) for item in registry.registry for tool in item.tools.tools),

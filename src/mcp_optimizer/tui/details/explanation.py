@@ -29,7 +29,7 @@ REASON_WORDS: dict[Reason, str] = {
 _NO_TRIALS: Mapping[str, str] = MappingProxyType({})
 _GOOD = frozenset({"match", "linked", "resolved"})
 _BAD = frozenset({"rejected", "several claim it", "unresolved"})
-_WARN = frozenset({"drifted", "linkable"})
+_WARN = frozenset({"drifted", "linkable", "unknown", "unidentified"})
 
 
 def verdict_word(explanation: Explanation) -> str:
@@ -98,6 +98,8 @@ def verdict_sentence(explanation: Explanation) -> str:
         return f"It inherits description and embedding from {explanation.registry_server}."
     if explanation.verdict is Relation.REJECTED:
         return f"Its last ingestion was rejected: the catalog names this {noun} for more than one registry server."
+    if explanation.verdict is Relation.UNIDENTIFIED:
+        return "It inherits from nothing: what it is can't be told, so it can't be compared with the catalog."
     if explanation.linkable_to:
         return f"It inherits from nothing, but {explanation.linkable_to} has exactly this {noun} now."
     return f"It inherits from nothing: no registry server has exactly this {noun}."
@@ -117,6 +119,8 @@ def advices(explanation: Explanation) -> list[tuple[str, str]]:
             ("ingest", "or have the catalog name the identity once, and ingest registry and workloads again"),
         ]
     ways: list[tuple[str, str]] = []
+    if explanation.verdict is Relation.UNIDENTIFIED:
+        ways.append(("ingest", "nothing here: once its source says what it is, the next ingestion matches it"))
     if linkable is not None:
         ways.append(("rematch", f"re-match: links it to {linkable}; until then it stays autonomous"))
     elif explanation.verdict is Relation.AUTONOMOUS:
@@ -161,7 +165,7 @@ def _step(page: Document, number: int, step: Step) -> None:
 
 def _near_miss(page: Document, number: int, miss: NearMiss) -> None:
     page.add((f"{number} ", Tone.MUTED), (miss.registry_server, Tone.STRONG), (f"  {miss.reason}", Tone.WARN))
-    page.paragraph(REASON_WORDS.get(miss.reason, ""), Tone.MUTED, indent=2)
+    page.paragraph(miss.detail or REASON_WORDS.get(miss.reason, ""), Tone.MUTED, indent=2)
     if miss.reason is Reason.DUPLICATE:
         page.field("  both name", miss.catalog)
     else:

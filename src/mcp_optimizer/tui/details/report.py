@@ -56,7 +56,7 @@ def _registry(page: Document, report: RegistryReport) -> None:
     page.heading("REGISTRY", "" if report.complete else "not read whole, so nothing was removed")
     names = ("added", "updated", "renamed", "retagged", "removed", "unchanged")
     _counts(page, ((name, getattr(report, name)) for name in names))
-    for duplicate in report.duplicates[:_MANY]:
+    for duplicate in report.unresolved[:_MANY]:
         page.field("! duplicate", f"{duplicate.identity}: {', '.join(duplicate.names)}", Tone.WARN)
     _problems(page, "– skipped", report.skipped, Tone.WARN)
 
@@ -64,7 +64,8 @@ def _registry(page: Document, report: RegistryReport) -> None:
 def _workloads(page: Document, report: WorkloadReport) -> None:
     page.heading("WORKLOADS", "" if report.complete else "not listed whole, so nothing was removed")
     _counts(page, ((name, getattr(report, name)) for name in ("added", "updated", "removed", "unchanged")))
-    page.field("now", f"{count(report.linked)} linked, {count(report.autonomous)} autonomous")
+    unidentified = f", {count(report.unidentified)} unidentified" if report.unidentified else ""
+    page.field("now", f"{count(report.linked)} linked, {count(report.autonomous)} autonomous{unidentified}")
     _problems(page, "✗ rejected", report.rejected, Tone.BAD)
     _problems(page, "✗ failed", report.failed, Tone.BAD)
 

@@ -11,6 +11,7 @@ _RELATIONS: dict[str, Cell] = {
     "linkable": Cell("+ linkable", Tone.ACCENT),
     "autonomous": Cell("○ autonomous", Tone.MUTED),
     "rejected": Cell("✗ rejected", Tone.BAD),
+    "unidentified": Cell("? unidentified", Tone.WARN),
 }
 _OUTCOMES: dict[str, Cell] = {
     "done": Cell("✓ done", Tone.GOOD),
