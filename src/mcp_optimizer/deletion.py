@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from mcp_optimizer.db.change_log import last_change
 from mcp_optimizer.db.problems import open_and_close, open_problems
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.domain.lifecycle import become_autonomous
+from mcp_optimizer.domain.lifecycle import admit, become_autonomous, with_admitted
+from mcp_optimizer.domain.matching import RegistryIndex
 from mcp_optimizer.domain.models import Cause, Relation
 from mcp_optimizer.domain.naming import find_registry_server
+from mcp_optimizer.domain.reconcile import duplicates_of
 from mcp_optimizer.domain.reports import DeletionReport
 from mcp_optimizer.errors import NotFoundError
 from mcp_optimizer.surroundings import Surroundings
@@ -37,7 +39,14 @@ class Deletion:
             rows = list({row.id: row for row in found}.values())
             linked = [workload for row in rows for workload in state.linked_to(row.id)]
             now = self._surroundings.timestamp()
+            keys = {row.identity.key for row in rows}
+            left = [entry for entry in state.claims if entry.identity.key not in keys]
             changes = [become_autonomous(workload, Cause.REGISTRY_DELETED, now=now) for workload in linked]
+            index = RegistryIndex(
+                (row for row in state.registry if row not in rows), duplicates_of(left, state.resolutions)
+            )
+            admitted = admit(state.rejected, state.workloads, index, new_id=self._surroundings.new_id, now=now)
+            changes = with_admitted(changes, admitted)
             draft = await self._writer.draft(connection, registry_removed=rows, changes=changes)
             tools = await self._store.registry_tools.ids_of_servers(connection, [row.id for row in rows])
         report = DeletionReport(
@@ -51,12 +60,13 @@ class Deletion:
         if dry_run:
             return report
         await self._writer.embed(draft)
-        keys = {row.identity.key for row in rows}
-        left = [entry for entry in state.claims if entry.identity.key not in keys]
+        taken_in = {change.after.name for change in admitted}
+        closed = [problem for problem in state.problems if problem.rejected and problem.name in taken_in]
         async with self._writer.writing(state.sequence) as writing:
             await self._writer.apply(writing, draft, cause=Cause.REGISTRY_DELETED)
             if len(left) != len(state.claims):
                 await self._store.registry_servers.set_claims(writing, left)
+            await open_and_close(writing, [], closed, new_id=self._surroundings.new_id)
         return report
 
     async def _workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:

@@ -14,16 +14,17 @@ from mcp_optimizer.db.change_log import Writing
 from mcp_optimizer.db.problems import differences, open_and_close
 from mcp_optimizer.db.run_log import record_run
 from mcp_optimizer.db.store import Store, StoredState
-from mcp_optimizer.domain.lifecycle import follow_catalog, plan_workloads
+from mcp_optimizer.domain.lifecycle import admit, follow_catalog, plan_workloads, with_admitted
+from mcp_optimizer.domain.matching import RegistryIndex
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
-from mcp_optimizer.domain.reconcile import new_aliases, new_resolutions, reconcile
+from mcp_optimizer.domain.reconcile import new_aliases, new_resolutions, reconcile, rows_after
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress, IngestReport
 from mcp_optimizer.errors import OptimizerError, SourceError
 from mcp_optimizer.ingestion_results import (
     embedding_problems,
     registry_problems,
     registry_report,
-    with_workload_failures,
+    with_workloads,
     workload_problems,
     workload_report,
 )
@@ -100,19 +101,22 @@ class Ingestion:
                 aliases=state.aliases,
                 new_id=self._surroundings.new_id,
             )
-            changes, notes = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
+            now = self._surroundings.timestamp()
+            changes, notes = follow_catalog(plan, state.workloads, now=now)
+            index = RegistryIndex(rows_after(plan), plan.duplicates)
+            admitted = admit(state.rejected, state.workloads, index, new_id=self._surroundings.new_id, now=now)
             draft = await self._writer.draft(
                 connection,
                 entries=plan.entries,
                 registry_removed=plan.removed,
-                changes=changes,
+                changes=with_admitted(changes, admitted),
                 aliases=plan.aliases,
                 reclaimed=plan.reclaimed,
             )
         after = replace(draft.applied_to(state, plan.claims), resolutions=given | state.resolutions)
         await self._embed(run, draft, dry_run=dry_run)
         result = registry_report(plan, catalog, draft.registry_failures)
-        shown = with_workload_failures(result, draft.workload_failures)
+        shown = with_workloads(result, changes, admitted, draft.workload_failures)
         report = report.model_copy(update={"registry": shown, "embedded_texts": run.embedded_texts})
         if dry_run:
             return report, after
@@ -121,6 +125,8 @@ class Ingestion:
             registry_problems(plan, result),
             looked_at=lambda _: catalog.complete,
         )
+        taken_in = {change.after.name for change in admitted}
+        closed += [problem for problem in state.problems if problem.rejected and problem.name in taken_in]
         opened += [problem for problem in embedding_problems(draft.workload_failures) if problem not in state.problems]
         same_claims = state.claims == list(plan.claims)
         aliases = new_aliases(catalog, after.registry, after.aliases)

@@ -1,10 +1,11 @@
 """What an ingestion reports, and which problems it leaves open. Pure: plans in, values out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mcp_optimizer.db.problems import Problem
-from mcp_optimizer.domain.lifecycle import WorkloadsPlan
-from mcp_optimizer.domain.models import Catalog, ItemProblem, Relation, Workload, WorkloadListing
+from mcp_optimizer.domain.lifecycle import WorkloadChange, WorkloadsPlan
+from mcp_optimizer.domain.models import Catalog, ItemProblem, ObservedWorkload, Relation, Workload, WorkloadListing
 from mcp_optimizer.domain.reconcile import CatalogPlan, Change
 from mcp_optimizer.domain.reports import DuplicateReport, RegistryReport, WorkloadReport
 
@@ -14,25 +15,38 @@ def registry_report(plan: CatalogPlan, catalog: Catalog, failures: Mapping[str, 
     stored = tuple(
         ItemProblem(name=name, reason=f"stored, but not embedded: {reason}") for name, reason in failures.items()
     )
+    counts: dict[str, Any] = {str(change): len(plan.of(change)) for change in Change}
     return RegistryReport(
-        **{str(change): len(plan.of(change)) for change in Change},
+        **counts,
         removed=len(plan.removed),
         duplicates=tuple(
             DuplicateReport(identity=item.identity.raw, names=item.names, chosen=item.chosen)
             for item in plan.duplicates
         ),
-        skipped=plan.skipped + stored,
+        skipped=tuple(item.model_copy(update={"identity": None}) for item in plan.skipped) + stored,
+        removed_names=tuple(row.name for row in plan.removed),
         complete=catalog.complete,
     )
 
 
-def with_workload_failures(report: RegistryReport, failures: Mapping[str, str]) -> RegistryReport:
-    """The report with workloads that should follow the catalog, but whose tools could not be embedded anew."""
+def with_workloads(
+    report: RegistryReport,
+    changes: Iterable[WorkloadChange],
+    admitted: Iterable[WorkloadChange],
+    failures: Mapping[str, str],
+) -> RegistryReport:
+    """The report with the workloads that lose their link, those taken in, and those that could not be embedded anew."""
     followed = tuple(
         ItemProblem(name=name, reason=f"its tools could not be embedded anew: {reason}")
         for name, reason in failures.items()
     )
-    return report.model_copy(update={"skipped": report.skipped + followed})
+    return report.model_copy(
+        update={
+            "skipped": report.skipped + followed,
+            "unlinked": tuple(sorted(change.after.name for change in changes if not change.after.linked)),
+            "admitted": tuple(change.after.name for change in admitted),
+        }
+    )
 
 
 def registry_problems(plan: CatalogPlan, report: RegistryReport) -> list[Problem]:
@@ -81,12 +95,18 @@ def workload_problems(plan: WorkloadsPlan, failures: Mapping[str, str]) -> list[
             name=item.observed.name,
             problem=Relation.REJECTED,
             reason=item.reason,
-            details=item.observed.model_copy(update={"tools": None}).model_dump_json(),
+            details=_in_order(item.observed).model_dump_json(),
         )
         for item in plan.rejected
     ]
     failed = [Problem(entity="workload", name=i.name, problem="failed", reason=i.reason) for i in plan.failed]
     return rejected + failed + embedding_problems(failures)
+
+
+def _in_order(observed: ObservedWorkload) -> ObservedWorkload:
+    """What was observed, so that the same is the same text; tools too: it may be taken in before it is seen again."""
+    tools = observed.tools
+    return observed.model_copy(update={"tools": tools and tuple(sorted(tools, key=lambda tool: tool.name))})
 
 
 def embedding_problems(failures: Mapping[str, str]) -> list[Problem]:

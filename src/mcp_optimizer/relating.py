@@ -4,15 +4,23 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from mcp_optimizer.db.change_log import Writing
-from mcp_optimizer.db.problems import Problem, open_and_close
+from mcp_optimizer.db.problems import open_and_close
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.identity import IdentityError, identity_of
-from mcp_optimizer.domain.lifecycle import WorkloadChange, become_autonomous, become_linked, follow_catalog
+from mcp_optimizer.domain.lifecycle import (
+    WorkloadChange,
+    admit,
+    become_autonomous,
+    become_linked,
+    follow_catalog,
+    with_admitted,
+)
 from mcp_optimizer.domain.matching import RegistryIndex, match, rejection_reason
 from mcp_optimizer.domain.models import (
     Catalog,
     Cause,
     Duplicate,
+    IdentityKey,
     ItemProblem,
     Kind,
     ObservedWorkload,
@@ -20,7 +28,7 @@ from mcp_optimizer.domain.models import (
     Workload,
 )
 from mcp_optimizer.domain.naming import find_registry_server
-from mcp_optimizer.domain.reconcile import reconcile
+from mcp_optimizer.domain.reconcile import CatalogPlan, duplicates_of, reconcile, rows_after
 from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
 from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError
 from mcp_optimizer.surroundings import Surroundings
@@ -136,17 +144,30 @@ class Relating:
                 only = Catalog(source="by hand", entries=(chosen,), complete=False)
                 rows = [row for row in state.registry if row.identity.key == duplicate.identity.key]
                 plan = reconcile(only, rows, resolutions={duplicate.identity.key: name})
-                changes, _ = follow_catalog(plan, state.workloads, now=self._surroundings.timestamp())
-                draft = await self._writer.draft(
-                    connection, entries=plan.entries, changes=changes, aliases=plan.aliases
+                now = self._surroundings.timestamp()
+                changes, _ = follow_catalog(plan, state.workloads, now=now)
+                admitted = admit(
+                    _of(state, duplicate),
+                    state.workloads,
+                    _resolved_index(state, plan, duplicate.identity.key, name),
+                    new_id=self._surroundings.new_id,
+                    now=now,
                 )
+                draft = await self._writer.draft(
+                    connection,
+                    entries=plan.entries,
+                    changes=with_admitted(changes, admitted),
+                    aliases=plan.aliases,
+                )
+            taken_in = {change.after.name for change in admitted}
             report = ResolutionReport(
                 identity=duplicate.identity.raw,
                 chosen=name,
                 names=duplicate.names,
                 renamed_from=next((row.name for row in rows if row.name != name), None),
                 context_renamed=tuple(change.after.name for change in changes),
-                waiting=_waiting(state, duplicate),
+                waiting=tuple(item.name for item in _of(state, duplicate) if item.name not in taken_in),
+                admitted=tuple(sorted(taken_in)),
                 reembedded_texts=draft.changed_tools,
                 dry_run=dry_run,
             )
@@ -155,8 +176,8 @@ class Relating:
             closed = [
                 problem
                 for problem in state.problems
-                if problem.problem == "duplicate" and problem.name in duplicate.names
-                and duplicate.identity.raw in problem.reason
+                if (problem.problem == "duplicate" and problem.name in duplicate.names
+                and duplicate.identity.raw in problem.reason) or (problem.rejected and problem.name in taken_in)
             ]  # fmt: skip
 
             async def settle(writing: Writing) -> None:
@@ -261,13 +282,12 @@ def _duplicate(state: StoredState, identity: str) -> Duplicate:
     return found[0]
 
 
-def _waiting(state: StoredState, duplicate: Duplicate) -> tuple[str, ...]:
-    """Rejected workloads of this identity."""
-    return tuple(problem.name for problem in state.problems if _is_of(problem, duplicate))
+def _of(state: StoredState, duplicate: Duplicate) -> list[ObservedWorkload]:
+    """What was observed of rejected workloads of this identity."""
+    return [item for item in state.rejected if item.identity and item.identity.key == duplicate.identity.key]
 
 
-def _is_of(problem: Problem, duplicate: Duplicate) -> bool:
-    if problem.problem != Relation.REJECTED or not problem.details:
-        return False
-    identity = ObservedWorkload.model_validate_json(problem.details).identity
-    return identity is not None and identity.key == duplicate.identity.key
+def _resolved_index(state: StoredState, plan: CatalogPlan, key: IdentityKey, name: str) -> RegistryIndex:
+    """The catalog as it is once ``name`` is chosen for ``key``."""
+    rows = {row.id: row for row in (*state.registry, *rows_after(plan))}
+    return RegistryIndex(rows.values(), duplicates_of(state.claims, {**state.resolutions, key: name}))

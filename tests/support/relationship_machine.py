@@ -18,14 +18,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.domain.matching import RegistryIndex, match
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, ItemProblem, ObservedWorkload, WorkloadListing
 from mcp_optimizer.domain.reports import IngestReport, RelationReport
+from mcp_optimizer.domain.views import WorkloadView
 from mcp_optimizer.service import DataService
-from tests.support.builders import catalog, entry, listing, workload
+from tests.support.builders import catalog, entry, identity, listing, workload
 from tests.support.database import dump, raw_connection
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
-from tests.support.rulebook import PLACES, Entry, Rulebook, Seen, kind_of
+from tests.support.rulebook import PLACES, Entry, Rulebook, Seen, another_of, kind_of
 from tests.support.services import assert_sound, ingest, same_outcome
 from tests.support.surroundings import counted_ids, deterministic
 
@@ -46,6 +48,10 @@ catalog_edits = st.one_of(
     st.tuples(st.just("shares"), servers, servers),
     st.tuples(st.just("renames"), servers, servers),
     st.tuples(st.just("swaps"), servers, servers),
+    st.tuples(st.just("takes over"), servers, servers),
+    st.tuples(st.just("is reissued"), servers, servers),
+    st.tuples(st.just("rotates"), servers, servers),
+    st.tuples(st.just("turns"), servers, places),
     st.tuples(st.just("rewrites"), servers, st.none()),
     st.tuples(st.just("respells"), servers, st.none()),
     st.tuples(st.just("drops"), servers, st.none()),
@@ -131,6 +137,9 @@ class RelationshipMachine(RuleBasedStateMachine):
         self.book = Rulebook()
         self.document: dict[tuple[str, str], Entry] = {}
         self.listed: dict[str, Seen] = {}
+        self.truth: dict[tuple[str, str], str] | None = None
+        """What the last whole catalog names, by kind and name; None where nothing has told since a part or a person
+        changed what is stored."""
         self.row_ids: dict[int, str] = {}
         self.workload_ids: dict[str, str] = {}
         self.random = random.Random(0)
@@ -200,7 +209,33 @@ class RelationshipMachine(RuleBasedStateMachine):
 
     @rule(name=servers)
     def an_entry_is_unusable(self, name: str) -> None:
-        self._ingest([given for given in self.document.values() if given.name != name], unusable=[name])
+        """What its parts are is known; they may be stored under another name, or not at all."""
+        parts = [given.place for given in self.document.values() if given.name == name]
+        rest = [given for given in self.document.values() if given.name != name]
+        taken = {given.place for given in rest}
+        self._ingest(rest, unusable=[place for place in parts if place not in taken])
+
+    @rule(edits=st.lists(catalog_edits, max_size=2), first=many)
+    def the_catalog_comes_in_pages(self, edits: list[tuple[str, str, Any]], first: int) -> None:
+        """Each page is taken as a part; then the whole is read."""
+        for edit in edits:
+            self._edit_catalog(*edit)
+        page = _some(self.document.values(), first)
+        self._ingest(page, complete=False)
+        self._ingest([given for given in self.document.values() if given not in page], complete=False)
+        self._ingest(self.document.values())
+
+    @rule(which=many)
+    def two_come_and_go(self, which: int) -> None:
+        """Day 1 both, day 2 one that has taken over the other's place, day 3 as day 1 (C7)."""
+        pairs = self._pairs()
+        if pairs:
+            mover, other = _one(pairs, which)
+            as_it_was = dict(self.document)
+            self._edit_catalog("takes over", mover.name, other.name)
+            self._ingest(self.document.values())
+            self.document = as_it_was
+            self._ingest(self.document.values())
 
     @rule()
     def all_are_matched_anew(self) -> None:
@@ -217,7 +252,9 @@ class RelationshipMachine(RuleBasedStateMachine):
     @rule(which=many, to=many)
     def a_person_links(self, which: int, to: int) -> None:
         name = _one(self.book.workloads, which)
-        kind = kind_of(self.book.workloads[name].place)
+        kind = kind_of(self.book.workloads[name].place or "")
+        if self.book.workloads[name].place is None:
+            return
         fitting = [number for number, row in self.book.rows.items() if kind_of(row.entry.place) == kind]
         if not fitting:
             return
@@ -236,7 +273,11 @@ class RelationshipMachine(RuleBasedStateMachine):
     def a_person_unlinks(self, names: set[str]) -> None:
         present = sorted(names & set(self.book.workloads))
         about = {name: self.book.workloads[name] for name in present}
-        decided = [name for name, workload in about.items() if workload.row is not None or not workload.by_hand]
+        decided = [
+            name
+            for name, workload in about.items()
+            if workload.place is not None and (workload.row is not None or not workload.by_hand)
+        ]
         self.book.unlink(present)
         assert self._by_hand("unlink", present).unlinked == tuple(decided)
 
@@ -250,12 +291,14 @@ class RelationshipMachine(RuleBasedStateMachine):
         chosen = mover if mover in self.book.claims[place] else _one(self.book.claims[place], choice)
         row = self.book.at(place)
         before = self.book.rows[row].entry.name if row is not None else None
+        follow = tuple(self.book.linked_to(row)) if row is not None else ()
+        waiting = self.book.waiting(place)
         self.book.resolve(place, chosen)
         report = self._by_hand("resolve", place, chosen)
         renamed = before not in {None, chosen}
         assert report.renamed_from == (before if renamed else None)
-        assert report.context_renamed == (tuple(self.book.linked_to(row)) if renamed and row is not None else ())
-        assert set(report.waiting) == {one for one, where in self.book.rejected.items() if where == place}
+        assert report.context_renamed == (follow if renamed else ())
+        assert (list(report.admitted), report.waiting) == (waiting, ())
         if then_ingested:
             self._ingest(self.document.values())
 
@@ -263,6 +306,7 @@ class RelationshipMachine(RuleBasedStateMachine):
     @rule(which=many)
     def registry_servers_are_deleted(self, which: int) -> None:
         numbers = _some(self.book.rows, which) or [_one(self.book.rows, which)]
+        self.truth = None
         left = self.book.delete_rows(numbers)
         report = self._by_hand("delete_registry_servers", [self.row_ids.pop(number) for number in numbers])
         assert report.unlinked == tuple(left)
@@ -288,12 +332,7 @@ class RelationshipMachine(RuleBasedStateMachine):
 
     def _one_moves_onto_another(self, which: int, where: int) -> str | None:
         """The name of the entry that moves; None where there are no two that could."""
-        pairs = [
-            (mover, other)
-            for mover in self.document.values()
-            for other in self.document.values()
-            if kind_of(mover.place) == kind_of(other.place) and mover.place != other.place
-        ]
+        pairs = self._pairs()
         if not pairs:
             return None
         mover, other = _one(pairs, which + where)
@@ -301,11 +340,27 @@ class RelationshipMachine(RuleBasedStateMachine):
         self._ingest(self.document.values())
         return mover.name
 
+    def _pairs(self) -> list[tuple[Entry, Entry]]:
+        """Any two entries of one kind and different places."""
+        return [
+            (mover, other)
+            for mover in self.document.values()
+            for other in self.document.values()
+            if kind_of(mover.place) == kind_of(other.place) and mover.place != other.place
+        ]
+
     def _edit_catalog(self, edit: str, name: str, other: Any) -> None:
         self.lab.counts[f"an entry: {edit}"] += 1
         if edit == "puts":
             known = self.document.get((kind_of(other), name))
             self.document[kind_of(other), name] = Entry(name, other, known.version if known else 0)
+            return
+        if edit == "turns":
+            self.document = {title: given for title, given in self.document.items() if given.name != name}
+            self.document[kind_of(other), name] = Entry(name, other)
+            return
+        if edit == "rotates":
+            self._rotate(name, other)
             return
         for kind in ("container", "remote"):
             found, second = self.document.get((kind, name)), self.document.get((kind, other))
@@ -317,10 +372,23 @@ class RelationshipMachine(RuleBasedStateMachine):
                 "respells": [Entry(name, found.place, found.version, not found.other_spelling)],
                 "shares": [Entry(name, second.place, found.version), second] if second else [found],
                 "renames": [found if second else Entry(other, found.place, found.version)],
+                "takes over": [Entry(name, second.place, found.version)] if second else [found],
+                "is reissued": [found] if second else [Entry(other, another_of(found.place), found.version)],
                 "swaps": [Entry(name, second.place), Entry(other, found.place)] if second else [found],
             }
             del self.document[kind, name]
+            if edit == "takes over" and second is not None:
+                self.document.pop((kind, other), None)
             self.document |= {given.title: given for given in changed[edit]}
+
+    def _rotate(self, first: str, second: str) -> None:
+        """Each of the entries of a kind gets the place of the next one: a chain of names, and a cycle."""
+        for kind in ("container", "remote"):
+            names = [name for of, name in self.document if of == kind]
+            names.sort(key=lambda name: (name not in {first, second}, name))
+            found = [self.document[kind, name] for name in names]
+            for given, after in zip(found, [*found[1:], *found[:1]], strict=True):
+                self.document[kind, given.name] = Entry(given.name, after.place, given.version)
 
     def _edit_workloads(self, edit: str, name: str, other: Any) -> None:
         self.lab.counts[f"a workload: {edit}"] += 1
@@ -368,14 +436,15 @@ class RelationshipMachine(RuleBasedStateMachine):
         self, entries: Collection[Entry] | None, seen: Collection[Seen] | None, *, complete: bool, unusable: Any
     ) -> tuple[Catalog | None, WorkloadListing | None]:
         """What is ingested, in random order."""
-        skipped = [ItemProblem(name=name, reason="unusable") for name in unusable]
+        skipped = [ItemProblem(name="x", reason="unusable", identity=identity(place)) for place in unusable]
         items = [] if entries is None else [catalog_entry(given) for given in entries]
         running = [] if seen is None else [observed(given) for given in seen]
         self.random.shuffle(items)
         self.random.shuffle(running)
+        source = {"source": self.random.choice(("one", "another"))}  # who tells makes no difference
         return (
-            None if entries is None else catalog(*items, complete=complete, skipped=skipped),
-            None if seen is None else listing(*running, complete=complete),
+            None if entries is None else catalog(*items, complete=complete, skipped=skipped).model_copy(update=source),
+            None if seen is None else listing(*running, complete=complete).model_copy(update=source),
         )
 
     def _reports(
@@ -391,6 +460,8 @@ class RelationshipMachine(RuleBasedStateMachine):
         if entries is not None:
             expected = self.book.catalog(entries, complete=complete, unusable=unusable)
             assert report.registry is not None
+            assert len(report.registry.skipped) == len(unusable) + expected["waiting"]
+            self._told(entries, complete=complete, unusable=unusable)
             names = ("added", "updated", "renamed", "retagged", "removed", "unchanged")
             assert {name: getattr(report.registry, name) for name in names} == {name: expected[name] for name in names}
             shared = {item.identity: set(item.names) for item in report.registry.duplicates}
@@ -406,9 +477,24 @@ class RelationshipMachine(RuleBasedStateMachine):
                 "removed": found.removed,
                 "linked": found.linked,
                 "autonomous": found.autonomous,
+                "unidentified": found.unidentified,
                 "rejected": len(found.rejected),
                 "failed": len(found.failed),
-            } == {name: expected[name] for name in ("added", "removed", "linked", "autonomous", "rejected", "failed")}
+            } == {
+                name: expected[name]
+                for name in ("added", "removed", "linked", "autonomous", "unidentified", "rejected", "failed")
+            }
+
+    def _told(self, entries: Collection[Entry], *, complete: bool, unusable: Collection[str]) -> None:
+        """Keep what the last whole catalog names; what could not be used of it is as it is stored."""
+        if not complete:
+            self.truth = None
+            return
+        self.truth = {given.title: given.place for given in entries}
+        for place in unusable:
+            row = self.book.at(place)
+            if row is not None:
+                self.truth.setdefault(self.book.rows[row].entry.title, place)
 
     def _rematch(self, names: Collection[str] | None) -> None:
         expected = self.book.rematch(names)
@@ -484,7 +570,7 @@ class RelationshipMachine(RuleBasedStateMachine):
         assert stored == {
             name: (
                 self.workload_ids[name],
-                mine.place,
+                mine.place or "",
                 None if mine.row is None else self.row_ids[mine.row],
                 None if mine.row is None else self.book.rows[mine.row].entry.name,
                 mine.status,
@@ -552,9 +638,11 @@ class RelationshipMachine(RuleBasedStateMachine):
             mine = self.book.workloads.get(name)
             row = self.book.rows[mine.row] if mine and mine.row is not None else None
             rejected = name in self.book.rejected
-            assert view.relation == ("rejected" if rejected else "linked" if row else "autonomous")
+            unidentified = mine is not None and mine.place is None
+            own = "unidentified" if unidentified else "linked" if row else "autonomous"
+            assert view.relation == ("rejected" if rejected else own)
             assert view.registry_server == (row.entry.name if row else None)
-            assert (view.drift is not None) == bool(mine and row and mine.place != row.entry.place)
+            assert (view.drift is not None) == bool(mine and row and mine.place != row.claimed)
             if mine is not None and not rejected:
                 assert view.linkable_to == self._linkable(name)
             explanation = self.lab.run(self.service.explain(name))
@@ -563,13 +651,45 @@ class RelationshipMachine(RuleBasedStateMachine):
         counts = sorted((view.name, view.workloads) for view in self.lab.run(self.service.registry_servers()))
         assert counts == sorted((row.entry.name, len(self.book.linked_to(n))) for n, row in self.book.rows.items())
 
+        self._all_follows_from_the_last_whole_catalog(views)
+
+    def _all_follows_from_the_last_whole_catalog(self, views: Mapping[str, WorkloadView]) -> None:
+        """C7: neither drift nor a match comes from a row that the catalog no longer names."""
+        if self.truth is None:
+            return
+        names: dict[str, set[str]] = {place: set() for place in PLACES}
+        for (_, name), place in self.truth.items():
+            names[place].add(name)
+        index = self.lab.run(_index_of(self.service))
+        for place, claiming in names.items():
+            found = match(identity(place), index)
+            if self.book.unresolved(place):
+                assert (found.verdict, set(found.claimants)) == ("rejected", claiming)
+            elif claiming:
+                assert found.server is not None
+                assert found.server.name in claiming
+            else:
+                assert found.verdict == "autonomous"
+        for name, view in views.items():
+            mine = self.book.workloads.get(name)
+            if view.relation == "linked" and mine is not None and view.registry_server is not None:
+                named = self.truth[kind_of(mine.place or ""), view.registry_server]
+                assert (view.drift is not None) == (mine.place != named)
+
     def _linkable(self, name: str) -> str | None:
         """The entry that re-matching would give an autonomous workload (L3)."""
         mine = self.book.workloads[name]
-        row = self.book.at(mine.place)
-        if mine.row is not None or mine.by_hand or row is None or self.book.unresolved(mine.place):
+        if mine.place is None or mine.row is not None or mine.by_hand or self.book.unresolved(mine.place):
+            return None
+        row = self.book.named_at(mine.place)
+        if row is None:
             return None
         return self.book.rows[row].entry.name
+
+
+async def _index_of(service: DataService) -> RegistryIndex:
+    async with service.store.database.reading() as connection:
+        return (await service.store.state(connection)).index()
 
 
 def _some[T](items: Collection[T], bits: int) -> list[T]:

@@ -1,10 +1,10 @@
-"""The rules of relations (C1-C6, L1-L9, M1-M4) told once more, in plain dictionaries and without the program's code.
+"""The rules of relations (C1-C7, L1-L9, M1-M4) told once more, in plain dictionaries and without the program's code.
 
 A store that has been through the same events must say the same. What differs is a bug, here or there.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
@@ -35,6 +35,12 @@ def kind_of(place: str) -> str:
 def home_of(place: str) -> str:
     """What two tags of one image have in common, or two queries of one URL."""
     return place.partition("?")[0] if "://" in place else place.rpartition(":")[0]
+
+
+def another_of(place: str) -> str:
+    """Another tag of an image where there is one, another URL for a URL."""
+    home = home_of(place)
+    return next((other for other in PLACES if home_of(other) == home and other != place), place)
 
 
 @dataclass(frozen=True)
@@ -78,18 +84,25 @@ class Row:
 
     entry: Entry
     was_renamed: bool = False
+    claim: str | None = None
+    """What the catalog names for it, where another row has that (C7)."""
+
+    @property
+    def claimed(self) -> str:
+        """What the catalog names for it."""
+        return self.claim or self.entry.place
 
     def becomes(self, entry: Entry) -> None:
         """Take on another entry, as the same row."""
         self.was_renamed = self.was_renamed or entry.name != self.entry.name
-        self.entry = entry
+        self.entry, self.claim = entry, None
 
 
 @dataclass
 class Running:
-    """A workload that is stored. ``row`` None: it is autonomous."""
+    """A workload that is stored. ``row`` None: it is autonomous. ``place`` None: it is unidentified (I4)."""
 
-    place: str
+    place: str | None
     row: int | None
     tools: tuple[str, ...]
     status: str
@@ -105,7 +118,7 @@ class Rulebook:
     """Place to the entries that share it, by name."""
     chosen: dict[str, str] = field(default_factory=dict)
     workloads: dict[str, Running] = field(default_factory=dict)
-    rejected: dict[str, str] = field(default_factory=dict)
+    rejected: dict[str, Seen] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
 
     def state(self) -> object:
@@ -125,6 +138,15 @@ class Rulebook:
         """The row that has an identity."""
         return next((number for number, row in self.rows.items() if row.entry.place == place), None)
 
+    def named_at(self, place: str) -> int | None:
+        """The row that has an identity, if it is what the catalog names (C7)."""
+        number = self.at(place)
+        return None if number is None or self.rows[number].claim else number
+
+    def waiting(self, place: str) -> list[str]:
+        """Rejected workloads of an identity."""
+        return sorted(name for name, seen in self.rejected.items() if seen.place == place)
+
     def unresolved(self, place: str) -> bool:
         """Whether several claim an identity and no one has chosen among them (M2, M3)."""
         return place in self.claims and self.chosen.get(place) not in self.claims[place]
@@ -132,32 +154,99 @@ class Rulebook:
     # Catalogs
 
     def catalog(self, entries: Collection[Entry], *, complete: bool, unusable: Collection[str] = ()) -> Counter[str]:
-        """A document of entries, no two of one kind and name; how many rows were added, renamed and so on."""
+        """A document of entries, no two of one kind and name; how many rows were added, renamed and so on.
+
+        ``unusable``: places of parts that could not be used.
+        """
+        shown = list(entries) if complete else self._not_waiting(entries)
         by_place: dict[str, dict[str, Entry]] = {}
-        for entry in entries:
+        for entry in shown:
             by_place.setdefault(entry.place, {})[entry.name] = entry
-        free = [number for number, row in self.rows.items() if row.entry.place not in by_place]
+        taken = {*by_place, *unusable}
+        free = [number for number, row in self.rows.items() if row.entry.place not in taken]
         standing = [self._stands(place, named, free) for place, named in by_place.items()]
+        stood_back = {entry.title: entry for entry in shown if entry not in standing}
         pairs = self._paired(standing, free)
-        stood_back = {entry.title for entry in entries} - {entry.title for entry in standing}
+        if complete:
+            self._pair_reissued(standing, free, pairs, stood_back)
+        linked = {number: self.linked_to(number) for number in self.rows}
+        before = {number: replace(row) for number, row in self.rows.items()}
+        left = [number for number in self.rows if number not in pairs.values()]
         gone = [
             number
-            for number, row in self.rows.items()
-            if number not in pairs.values()
-            and complete
-            and row.entry.name not in unusable
-            and not (row.entry.title in stood_back and self.linked_to(number))
+            for number in left
+            if complete
+            and before[number].entry.place not in unusable
+            and not (before[number].entry.title in stood_back and linked[number])
         ]
-        counts = Counter(removed=len(gone))
-        before = {number: replace(row) for number, row in self.rows.items()}
+        for number in left:
+            named = stood_back.get(before[number].entry.title)
+            if named is not None and named.place != before[number].claimed:
+                self.rows[number].claim = named.place
+        counts = Counter(removed=len(gone), waiting=len(entries) - len(shown))
         for entry in standing:
-            counts[self._takes(pairs.get(entry), entry)] += 1
+            counts[self._takes(pairs, entry)] += 1
         for number in gone:
             del self.rows[number]
         for number in gone:
-            self._bereaved(number, before[number].entry)
-        self._claimed(entries, by_place, complete=complete)
+            self._bereaved(number, before[number].entry, pairs.values())
+        for number, row in before.items():
+            if number in pairs.values() and self.rows[number].entry.name != row.entry.name:
+                self._follow(linked[number], number, row.entry.title, pairs)
+        self._claimed(shown, by_place, complete=complete)
+        self._admit()
         return counts
+
+    def _not_waiting(self, entries: Collection[Entry]) -> list[Entry]:
+        """Of a document that is not whole: without what names the place of a row whose own entry is not shown."""
+        shown = list(entries)
+        while True:
+            titles = {entry.title for entry in shown}
+            chosen = {entry.place for entry in shown if self.chosen.get(entry.place) == entry.name}
+            held = {
+                row.entry.place
+                for row in self.rows.values()
+                if row.claim is None and row.entry.title not in titles and row.entry.place not in chosen
+            }
+            going = [entry for entry in shown if entry.place not in held]
+            if len(going) == len(shown):
+                return shown
+            shown = going
+
+    def _pair_reissued(
+        self, standing: Iterable[Entry], free: Iterable[int], pairs: dict[Entry, int], stood_back: Collection[object]
+    ) -> None:
+        """What is left of an image, one entry and one row: another name and another tag in one version."""
+        new = [entry for entry in standing if entry not in pairs and kind_of(entry.place) == "container"]
+        old = [
+            number
+            for number in free
+            if number not in pairs.values() and self.rows[number].entry.title not in stood_back
+        ]
+        for home in {home_of(entry.place) for entry in new}:
+            entries = [entry for entry in new if home_of(entry.place) == home]
+            rows = [number for number in old if home_of(self.rows[number].entry.place) == home]
+            if len(entries) == len(rows) == 1:
+                pairs[entries[0]] = rows[0]
+
+    def _follow(self, names: Iterable[str], own: int, old: tuple[str, str], pairs: Mapping[Entry, int]) -> None:
+        """Their row is renamed, and the entry of the old name may have another one: to the nearer of both (C7, C2)."""
+        others = [number for entry, number in pairs.items() if entry.title == old]
+        for name in names:
+            mine = self.workloads[name].place or ""
+
+            def nearness(number: int, mine: str = mine) -> tuple[bool, bool, bool]:
+                theirs = self.rows[number].entry.place
+                return (theirs == mine, home_of(theirs) == home_of(mine), number != own)
+
+            self.workloads[name].row = max([own, *others], key=nearness)
+
+    def _admit(self) -> None:
+        """Rejections end when their reason does (M2)."""
+        for seen in list(self.rejected.values()):
+            if not self.unresolved(seen.place or ""):
+                del self.rejected[seen.name]
+                self._ingest(seen)
 
     def _stands(self, place: str, named: dict[str, Entry], free: Iterable[int]) -> Entry:
         """Which of the entries that share an identity is stored (C4)."""
@@ -188,22 +277,28 @@ class Rulebook:
         place = self.rows[number].entry.place
         return (home_of(place) != home_of(entry.place), place)
 
-    def _takes(self, number: int | None, entry: Entry) -> str:
+    def _takes(self, pairs: dict[Entry, int], entry: Entry) -> str:
         """An entry takes its row, or a new one; what that is called."""
+        number = pairs.get(entry)
         if number is None:
-            self.rows[next(self._numbers)] = Row(entry)
+            pairs[entry] = number = next(self._numbers)
+            self.rows[number] = Row(entry)
             return "added"
-        before = self.rows[number].entry
+        before, claimed = self.rows[number].entry, self.rows[number].claimed
         self.rows[number].becomes(entry)
         if before.name != entry.name:
             return "renamed"
-        if before.place != entry.place:
+        if claimed != entry.place:
             return "retagged"
         return "unchanged" if before == entry else "updated"
 
-    def _bereaved(self, gone: int, entry: Entry) -> None:
+    def _bereaved(self, gone: int, entry: Entry, paired: Collection[int]) -> None:
         """A row is gone: what was linked to it goes where its entry went, else becomes autonomous (C3, L1, L4)."""
-        heirs = [number for number, row in self.rows.items() if row.entry.title == entry.title and row.was_renamed]
+        heirs = [
+            number
+            for number, row in self.rows.items()
+            if number in paired and row.entry.title == entry.title and row.was_renamed
+        ]
         for name in self.linked_to(gone):
             if heirs:
                 self.workloads[name].row = heirs[0]
@@ -234,7 +329,7 @@ class Rulebook:
         for name in gone:
             del self.workloads[name]
         if complete:
-            self.rejected = {name: place for name, place in self.rejected.items() if name in names}
+            self.rejected = {name: seen for name, seen in self.rejected.items() if name in names}
         linked = sum(workload.row is not None for workload in self.workloads.values())
         return Counter(
             added=len(set(self.workloads) - known),
@@ -242,23 +337,23 @@ class Rulebook:
             rejected=sum(name in self.rejected for name in names),
             failed=failed,
             linked=linked,
-            autonomous=len(self.workloads) - linked,
+            unidentified=sum(workload.place is None for workload in self.workloads.values()),
+            autonomous=sum(mine.row is None and mine.place is not None for mine in self.workloads.values()),
         )
 
     def _ingest(self, item: Seen) -> None:
         mine = self.workloads.get(item.name)
         place = item.place or (mine.place if mine else None)
-        if place is None:
-            return
         status = "error" if item.tools is None else item.status
         if mine is not None and mine.place == place:  # L1
             mine.status = status
             mine.tools = mine.tools if item.tools is None else item.tools
-        elif self.unresolved(place):  # M2
-            self.rejected[item.name] = place
-        else:  # M1, L2
+        elif place is not None and self.unresolved(place):  # M2
+            self.rejected[item.name] = item
+        else:  # M1, L2, I4
             tools = (mine.tools if mine else ()) if item.tools is None else item.tools
-            self.workloads[item.name] = Running(place, self.at(place), tools, status)
+            row = None if place is None else self.named_at(place)
+            self.workloads[item.name] = Running(place, row, tools, status)
 
     def _autonomous(self, name: str, *, by_hand: bool = False) -> None:
         self.workloads[name].row = None
@@ -271,9 +366,9 @@ class Rulebook:
         linked, rejected = [], []
         for name in sorted(self.workloads if names is None else names):
             workload = self.workloads[name]
-            if names is None and workload.by_hand:
+            if workload.place is None or (names is None and workload.by_hand):
                 continue
-            row = self.at(workload.place)
+            row = self.named_at(workload.place)
             if self.unresolved(workload.place):
                 rejected.append(name)
             elif row is not None and row != workload.row:
@@ -289,12 +384,15 @@ class Rulebook:
     def unlink(self, names: Collection[str]) -> None:
         """A person makes workloads autonomous (L5)."""
         for name in names:
-            self._autonomous(name, by_hand=True)
+            if self.workloads[name].place is not None:
+                self._autonomous(name, by_hand=True)
 
     def resolve(self, place: str, name: str) -> None:
         """A person chooses who stands for an identity (M3)."""
         self.chosen[place] = name
-        self._takes(self.at(place), self.claims[place][name])
+        row, entry = self.at(place), self.claims[place][name]
+        self._takes({} if row is None else {entry: row}, entry)
+        self._admit()
 
     def delete_rows(self, numbers: Collection[int]) -> list[str]:
         """Registry servers are deleted; the workloads that become autonomous (L4)."""
@@ -305,6 +403,7 @@ class Rulebook:
             del self.rows[number]
         for name in left:
             self._autonomous(name)
+        self._admit()
         return sorted(left)
 
     def delete_workloads(self, names: Collection[str]) -> None:

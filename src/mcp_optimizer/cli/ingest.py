@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
 
 type OnProgress = Callable[[IngestProgress], None]
+
+_MAX_NAMES: Final = 20
 
 
 @click.command()
@@ -73,6 +75,14 @@ def describe(report: IngestReport) -> str:
                 lines.append(f"  resolved   {said}, not the other of {names}")
             else:
                 lines.append(f"  duplicate  {one_line(duplicate.identity)} is claimed by {names}")
+        for label, names in (
+            ("removed", report.registry.removed_names),
+            ("unlinked", report.registry.unlinked),
+            ("taken in", report.registry.admitted),
+        ):
+            if names:
+                more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+                lines.append(f"  {label:<10} {', '.join(map(one_line, names[:_MAX_NAMES]))}{more}")
         lines += [f"  skipped    {one_line(item.name)}: {one_line(item.reason)}" for item in report.registry.skipped]
     if report.workloads:
         lines += [f"  rejected   {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.rejected]

@@ -127,6 +127,8 @@ def describe_resolution(report: ResolutionReport) -> str:
         lines.append(f"  {one_line(report.renamed_from)} stood for it until now")
     if report.context_renamed:
         lines.append(f"  these workloads follow: {', '.join(map(one_line, report.context_renamed))}")
+    if report.admitted:
+        lines.append(f"  taken in, as the duplicate is resolved: {', '.join(map(one_line, report.admitted))}")
     if report.waiting:
         lines.append(f"  the next `ingest workloads` takes in: {', '.join(map(one_line, report.waiting))}")
     lines.append(f"  {report.reembedded_texts} tools embedded anew")

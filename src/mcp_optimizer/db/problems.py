@@ -1,13 +1,17 @@
 """Problems of single items: open until an ingestion no longer finds them (S4, M2)."""
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, record
-from mcp_optimizer.domain.models import Value
+from mcp_optimizer.domain.models import ObservedWorkload, Value
+from mcp_optimizer.domain.status_text import timeless
 from mcp_optimizer.domain.views import ProblemView
+
+REJECTED: Final = "rejected"
 
 
 class Problem(Value):
@@ -18,6 +22,13 @@ class Problem(Value):
     problem: str
     reason: str
     details: str | None = None
+
+    @property
+    def rejected(self) -> ObservedWorkload | None:
+        """What was observed of a rejected workload; None of any other problem (M2)."""
+        if (self.entity, self.problem) != ("workload", REJECTED) or not self.details:
+            return None
+        return ObservedWorkload.model_validate_json(self.details)
 
 
 async def open_problems(connection: AsyncConnection) -> list[Problem]:
@@ -48,11 +59,20 @@ async def views(connection: AsyncConnection, *, include_closed: bool, limit: int
 def differences(
     before: Collection[Problem], found: Collection[Problem], *, looked_at: Callable[[Problem], bool]
 ) -> tuple[list[Problem], list[Problem]]:
-    """Problems to open, and those to close. One that was not looked at this time stands."""
+    """Problems to open, and those to close. One that was not looked at this time stands.
+
+    One whose reason differs in nothing but times is the same: what took 3.1 seconds takes 3.2 the next time.
+    """
+    known, present = {_lasting(problem) for problem in before}, {_lasting(problem) for problem in found}
+    new = {_lasting(problem): problem for problem in sorted(found, key=_order) if _lasting(problem) not in known}
     return (
-        sorted({problem for problem in found if problem not in before}, key=_order),
-        sorted((problem for problem in before if problem not in found and looked_at(problem)), key=_order),
+        sorted(new.values(), key=_order),
+        sorted((item for item in before if _lasting(item) not in present and looked_at(item)), key=_order),
     )
+
+
+def _lasting(problem: Problem) -> tuple[str, ...]:
+    return (problem.entity, problem.name, problem.problem, timeless(problem.reason), problem.details or "")
 
 
 def _order(problem: Problem) -> tuple[str, ...]:

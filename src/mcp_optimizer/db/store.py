@@ -12,7 +12,15 @@ from mcp_optimizer.db.registry_tool_ops import RegistryToolOps
 from mcp_optimizer.db.workload_server_ops import WorkloadServerOps
 from mcp_optimizer.db.workload_tool_ops import WorkloadToolOps
 from mcp_optimizer.domain.matching import RegistryIndex
-from mcp_optimizer.domain.models import Alias, CatalogEntry, Duplicate, IdentityKey, RegistryServer, Workload
+from mcp_optimizer.domain.models import (
+    Alias,
+    CatalogEntry,
+    Duplicate,
+    IdentityKey,
+    ObservedWorkload,
+    RegistryServer,
+    Workload,
+)
 from mcp_optimizer.domain.reconcile import duplicates_of
 
 
@@ -32,6 +40,11 @@ class StoredState:
     def duplicates(self) -> tuple[Duplicate, ...]:
         """Identities that several names claim, each with a person's choice where there is one (C4, M3)."""
         return duplicates_of(self.claims, self.resolutions)
+
+    @property
+    def rejected(self) -> list[ObservedWorkload]:
+        """What was observed of rejected workloads (M2)."""
+        return [observed for problem in self.problems if (observed := problem.rejected) is not None]
 
     def index(self) -> RegistryIndex:
         """The catalog, ready to be matched against."""

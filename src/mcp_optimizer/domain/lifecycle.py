@@ -107,6 +107,29 @@ def plan_workloads(
     )
 
 
+def admit(
+    rejected: Iterable[ObservedWorkload],
+    stored: Iterable[Workload],
+    index: RegistryIndex,
+    *,
+    new_id: Callable[[], str],
+    now: str,
+) -> tuple[WorkloadChange, ...]:
+    """Rejected workloads that are taken in, as what was last observed of them is rejected no more (M2)."""
+    rows = {row.name: row for row in stored}
+    outcomes = [
+        _ingested(observed, rows.get(observed.name), index, new_id=new_id, now=now)
+        for observed in sorted(rejected, key=lambda observed: observed.name)
+    ]
+    return tuple(outcome for outcome in outcomes if isinstance(outcome, WorkloadChange))
+
+
+def with_admitted(changes: Iterable[WorkloadChange], admitted: Sequence[WorkloadChange]) -> list[WorkloadChange]:
+    """All changes, each workload once: one that is taken in is matched anew, whatever else became of its row."""
+    names = {change.after.name for change in admitted}
+    return [*(change for change in changes if change.after.name not in names), *admitted]
+
+
 def _one_per_name(workloads: Iterable[ObservedWorkload]) -> list[ObservedWorkload]:
     """By name; of several under one name the one that comes first whatever the order of the listing."""
     by_name: dict[str, list[ObservedWorkload]] = defaultdict(list)

@@ -77,6 +77,18 @@ class CatalogPlan(Value):
         return tuple(plan for plan in self.entries if plan.change is change)
 
 
+def rows_after(plan: CatalogPlan) -> list[RegistryServer]:
+    """The rows that a plan leads to, as far as matching asks for them."""
+    return [
+        *plan.kept,
+        *(
+            RegistryServer(id=pair.row_id, name=pair.entry.name, identity=pair.entry.identity)
+            for pair in plan.entries
+            if pair.row_id
+        ),
+    ]
+
+
 def reconcile(
     catalog: Catalog,
     stored: Sequence[RegistryServer],

@@ -27,6 +27,12 @@ class RegistryReport(Value):
     unchanged: int = 0
     duplicates: tuple[DuplicateReport, ...] = ()
     skipped: tuple[ItemProblem, ...] = ()
+    removed_names: tuple[str, ...] = ()
+    """The entries that left the catalog."""
+    unlinked: tuple[str, ...] = ()
+    """Workloads that inherited from one of them and are autonomous now (C3, L4)."""
+    admitted: tuple[str, ...] = ()
+    """Rejected workloads that are taken in, as the catalog names their identity once now (M2)."""
     complete: bool = True
     """False: the catalog could not be read whole, so nothing was deleted (C6)."""
 
@@ -53,6 +59,10 @@ class WorkloadReport(Value):
     failed: tuple[ItemProblem, ...] = ()
     complete: bool = True
     """False: the listing was not whole, so nothing was deleted (L9)."""
+
+
+_NOT_COUNTED = frozenset({"complete", "linked", "autonomous", "unidentified", "removed_names"})
+"""What the one line of a report leaves out."""
 
 
 def _open_duplicates(report: RegistryReport | WorkloadReport) -> dict[str, int]:
@@ -89,7 +99,7 @@ class IngestReport(Value):
             counts = {
                 name: value if isinstance(value, int) else len(value)
                 for name, value in {**dict(report), **_open_duplicates(report)}.items()
-                if name not in {"complete", "linked", "autonomous", "unidentified"}
+                if name not in _NOT_COUNTED
             }
             said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             parts.append(f"{half}: {said or 'nothing'}" + ("" if report.complete else " (incomplete)"))
@@ -195,7 +205,9 @@ class ResolutionReport(Value):
     context_renamed: tuple[str, ...] = ()
     """Linked workloads whose context name, and so their tools' embeddings, follow."""
     waiting: tuple[str, ...] = ()
-    """Rejected workloads that the next ingestion of workloads takes in."""
+    """Rejected workloads of which too little is known: the next ingestion of workloads takes them in."""
+    admitted: tuple[str, ...] = ()
+    """Rejected workloads that are taken in (M2)."""
     reembedded_texts: int = 0
     dry_run: bool = False
 

@@ -25,9 +25,9 @@ def lasting_text(before: str | None, now: str | None) -> str | None:
     """``now``, or ``before`` where the two differ in nothing but times: then there is nothing new to be stored."""
     if before is None or now is None:
         return now
-    return before if _ANY_TIME.sub("~", before) == _ANY_TIME.sub("~", now) else now
+    return before if timeless(before) == timeless(now) else now
 
 
-def same_but_for_times(one: str, other: str) -> bool:
-    """Whether two texts differ in nothing but durations and moments."""
-    return one == other or _ANY_TIME.sub("~", one) == _ANY_TIME.sub("~", other)
+def timeless(text: str) -> str:
+    """A text with one mark in place of every duration and moment, to be compared with another."""
+    return _ANY_TIME.sub("~", text)
