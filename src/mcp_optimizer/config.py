@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from mcp_optimizer.domain.exposure import Exposure
+from mcp_optimizer.domain.retention import Retention
 
 OFFLINE_MODEL = "offline/all-MiniLM-L6-v2-w8a8"
 """The model whose weights come with the program's dependencies; needs no network (E3). It multiplies in integers."""
@@ -220,6 +221,15 @@ class Settings(BaseSettings):
     max_searches_at_once: Annotated[int, Field(ge=1)] = 256
     """Agents' searches that may be under way; more are refused at once, rather than left waiting."""
 
+    log_max_days: Annotated[int, Field(ge=1, le=36_500)] = 90
+    """Changes, ingestions, closed problems and agents' queries are forgotten after so many days."""
+    change_log_max_rows: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000
+    """How many of the newest changes are kept."""
+    query_log_max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """How many of the newest queries of agents are kept."""
+    run_log_max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """How many of the newest ingestions are kept."""
+
     theme: str = "mcp-optimizer-dark"
     """Theme of the terminal UI."""
     keys: Annotated[dict[str, str | list[str]], Field(default_factory=dict)]
@@ -236,6 +246,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options, environment, configuration file: in this order."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+
+    def retention(self) -> Retention:
+        """How long the logs are kept."""
+        return Retention(
+            max_days=self.log_max_days,
+            max_changes=self.change_log_max_rows,
+            max_queries=self.query_log_max_rows,
+            max_runs=self.run_log_max_rows,
+        )
 
     def exposure(self) -> Exposure:
         """Which workloads agents see."""

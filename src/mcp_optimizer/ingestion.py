@@ -207,6 +207,7 @@ class Ingestion:
             seconds=report.seconds,
             outcome="partial" if report.partial else "done",
             report=report,
+            retention=self._store.retention,
         )
         return report
 
@@ -223,6 +224,7 @@ class Ingestion:
                     seconds=round(run.elapsed(), 3),
                     outcome=outcome,
                     error=error,
+                    retention=self._store.retention,
                 )
         except OptimizerError as failure:
             log.warning("the run could not be logged", error=public_message(str(failure)))

@@ -115,7 +115,8 @@ class DataService:
         self.surroundings = surroundings or Surroundings()
         self.embedder = embedder or open_embedder(settings, one_at_a_time=one_at_a_time)
         self.store = Store(
-            Database(settings.database_url(), busy_timeout=settings.busy_timeout, one_at_a_time=one_at_a_time)
+            Database(settings.database_url(), busy_timeout=settings.busy_timeout, one_at_a_time=one_at_a_time),
+            settings.retention(),
         )
         memory = EmbeddingMemory(self.store.database, self.embedder)
         writer = Writer(self.store, memory, self.surroundings)
@@ -125,7 +126,7 @@ class DataService:
         self._accepting = Accepting(self.store, writer)
         self._calling = Calling(self.store, settings)
         self._installing = Installing(self.store, settings)
-        self._queries = QueryLog(self.store.database, self.surroundings)
+        self._queries = QueryLog(self.store.database, self.surroundings, self.store.retention)
         self.presence = Presence(self.store.database, self.surroundings)
         self._search = Search(
             self.store,

@@ -22,12 +22,13 @@ from mcp_optimizer.db import serving_log
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.domain.presence import HEARTBEAT_SECONDS, PollView, ServerView, is_alive
 from mcp_optimizer.domain.queries import QueryRecord, QueryView
+from mcp_optimizer.domain.retention import Retention
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.text import public_message, public_url
 
 _WAITING: Final = 500
-"""Queries that wait to be written; as many as are kept."""
+"""Queries that wait to be written."""
 _BATCH_SECONDS: Final = 1.0
 """A batch is written this long after its first query."""
 _FORGOTTEN: Final = timedelta(days=1)
@@ -39,9 +40,10 @@ log = structlog.get_logger(__name__)
 class QueryLog:
     """The recent queries. :meth:`note` is all that a request does."""
 
-    def __init__(self, database: Database, surroundings: Surroundings) -> None:
+    def __init__(self, database: Database, surroundings: Surroundings, retention: Retention | None = None) -> None:
         self._database = database
         self._surroundings = surroundings
+        self._retention = retention or Retention()
         self._waiting: deque[QueryRecord] = deque(maxlen=_WAITING)
         self._writing: asyncio.Task[None] | None = None
         self._flushing = asyncio.Lock()
@@ -69,7 +71,9 @@ class QueryLog:
             return
         try:
             async with self._database.writing() as connection:
-                await serving_log.add_queries(connection, records, at=self._surroundings.timestamp())
+                await serving_log.add_queries(
+                    connection, records, at=self._surroundings.timestamp(), retention=self._retention
+                )
         except OptimizerError as error:
             self.dropped += len(records)
             log.warning("queries were not logged", number=len(records), reason=public_message(str(error)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_optimizer.db import run_log
+from mcp_optimizer.config import Settings
 from mcp_optimizer.demo.sample import sample_snapshot
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, Relation, WorkloadListing
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress
@@ -124,9 +124,9 @@ async def test_every_run_is_logged_with_its_outcome(
 
 
 async def test_old_runs_are_forgotten(
-    service: DataService, clock: Clock, database: Place, monkeypatch: pytest.MonkeyPatch
+    open_service: OpenService, settings: Settings, clock: Clock, database: Place
 ) -> None:
-    monkeypatch.setattr(run_log, "KEPT_RUNS", 3)
+    service = await open_service(settings.model_copy(update={"run_log_max_rows": 3}))
     for _ in range(5):
         clock.advance(60)
         await ingest(service, CATALOG)

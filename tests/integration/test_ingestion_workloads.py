@@ -243,7 +243,7 @@ async def test_l8_a_workload_without_identity_is_a_problem_and_hides_none(servic
     unnamed = ItemProblem(name="item 3", reason="not an object")
     report = await ingest(service, listing=listing(nameless, workload("good", ALPHA), problems=[unnamed]))
     assert report.workloads is not None
-    assert report.workloads.added == 1
+    assert (report.workloads.added, report.workloads.unidentified, report.workloads.autonomous) == (2, 1, 1)
     assert {(item.name, item.reason) for item in report.workloads.failed} == {
         ("bad", "no image"),
         ("item 3", "not an object"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db.serving_log import KEPT_QUERIES
 from mcp_optimizer.domain.presence import PollView
 from mcp_optimizer.domain.queries import query_record
+from mcp_optimizer.domain.retention import Retention
 from mcp_optimizer.domain.views import Scope, SearchHit
 from mcp_optimizer.service import DataService
 from mcp_optimizer.watching import SERVING
@@ -150,6 +150,9 @@ async def test_what_a_newer_program_adds_is_passed_over(service: DataService, da
     newer = '{"kind": "find_tool", "text": "one", "mood": "good"}'
     damage(database, "INSERT INTO tool_queries (at, record) VALUES (?, ?)", "2026-01-02T03:04:05Z", newer)
     assert [query.text for query in await service.recent_queries()] == ["one"]
+
+
+KEPT_QUERIES = Retention().max_queries
 
 
 async def test_only_the_newest_are_kept(settings: Settings, database_path: Path) -> None:

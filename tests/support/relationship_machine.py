@@ -536,9 +536,10 @@ class RelationshipMachine(RuleBasedStateMachine):
     def _registry_rows_agree(self) -> None:
         tools = self._tools("tools_registry")
         stored = {
-            place: (key, name, spelled, description, sorted(tools.get(key, ())))
-            for key, place, name, spelled, description in self.raw.execute(
-                "SELECT id, identity, name, COALESCE(url, package), description FROM mcpservers_registry"
+            place: (key, name, spelled, description, claim, sorted(tools.get(key, ())))
+            for key, place, name, spelled, description, claim in self.raw.execute(
+                "SELECT id, identity, name, COALESCE(url, package), description, claim_identity "
+                "FROM mcpservers_registry"
             )
         }
         for number, row in self.book.rows.items():
@@ -550,6 +551,7 @@ class RelationshipMachine(RuleBasedStateMachine):
                 row.entry.name,
                 row.entry.spelled,
                 f"Version {row.entry.version}.",
+                row.claim,
                 sorted((tool, tool_vector(row.entry.name, tool)) for tool in row.entry.tools),
             )
             for number, row in self.book.rows.items()

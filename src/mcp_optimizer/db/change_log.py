@@ -55,6 +55,13 @@ async def last_change(connection: AsyncConnection) -> int:
     return int(found.scalar_one())
 
 
+async def forgotten_since(connection: AsyncConnection, sequence: int) -> bool:
+    """Whether changes after ``sequence`` may be forgotten already: who knows only what was before has to read anew."""
+    found = await connection.execute(text("SELECT MIN(sequence) FROM change_log"))
+    oldest = found.scalar_one()
+    return oldest is not None and oldest > sequence + 1
+
+
 async def since(connection: AsyncConnection, sequence: int, limit: int = 1000) -> list[ChangeView]:
     """The first changes after ``sequence``, oldest first."""
     rows = await connection.execute(

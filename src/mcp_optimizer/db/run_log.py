@@ -1,16 +1,13 @@
 """The log of ingestions: what was ingested, from where, how long it took, what came of it (S4)."""
 
-from typing import Final
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.pruning import prune_changes, prune_runs
 from mcp_optimizer.domain.reports import IngestReport
+from mcp_optimizer.domain.retention import Retention
 from mcp_optimizer.domain.views import RunView
-
-KEPT_RUNS: Final = 500
-"""Older runs are forgotten: a poll a minute would fill the log with nothing new."""
 
 
 async def record_run(
@@ -23,8 +20,9 @@ async def record_run(
     outcome: str,
     report: IngestReport | None = None,
     error: str | None = None,
+    retention: Retention | None = None,
 ) -> None:
-    """Store one ingestion under ``writing.run_id``."""
+    """Store one ingestion under ``writing.run_id``, and forget what is too old: a poll a minute fills any log."""
     await writing.connection.execute(
         text(
             "INSERT INTO ingestion_runs (id, number, what, source, started_at, seconds, outcome, error, report) "
@@ -42,18 +40,11 @@ async def record_run(
             "report": report.model_dump_json() if report else None,
         },
     )
-    await writing.connection.execute(
-        text(
-            "DELETE FROM ingestion_runs WHERE id NOT IN "
-            "(SELECT id FROM ingestion_runs ORDER BY number DESC LIMIT :kept)"
-        ),
-        {"kept": KEPT_RUNS},
-    )
-    await writing.connection.execute(
-        text("DELETE FROM change_log WHERE entity = 'run' AND entity_id NOT IN (SELECT id FROM ingestion_runs)")
-    )
     summary = report.summary if report else (error or "")
     await record(writing, [Logged("run", writing.run_id or "", what, outcome, source, summary)])
+    kept = retention or Retention()
+    await prune_runs(writing.connection, kept, writing.at)
+    await prune_changes(writing.connection, kept, writing.at)
 
 
 async def latest_runs(connection: AsyncConnection, limit: int) -> list[RunView]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mcp_optimizer.db.change_log import forgotten_since
 from mcp_optimizer.db.rows import IN_CHUNK, kind_of, short
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
@@ -82,8 +83,10 @@ def _stored(row: tuple[str, str, bytes | None], dimension: int) -> StoredVector 
 async def changed_servers(connection: AsyncConnection, side: Side, since: int, most: int) -> set[str] | None:
     """Ids of the side's servers that have changed after change ``since``; None when they are more than ``most``.
 
-    Every change of a server's tools is logged as a change of the server.
+    Every change of a server's tools is logged as a change of the server. None, too, where changes are forgotten.
     """
+    if await forgotten_since(connection, since):
+        return None
     rows = await connection.execute(
         text("SELECT DISTINCT entity_id FROM change_log WHERE sequence > :since AND entity = :entity LIMIT :limit"),
         {"since": since, "entity": str(side), "limit": most + 1},

@@ -5,18 +5,17 @@ Neither is in the change log: they change nothing that plans are made from, and 
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mcp_optimizer.db.pruning import prune_queries
 from mcp_optimizer.db.rows import to_json
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.presence import PollView, ServerView
 from mcp_optimizer.domain.queries import QueryRecord, QueryView
-
-KEPT_QUERIES: Final = 500
-"""Older ones are forgotten."""
+from mcp_optimizer.domain.retention import Retention
 
 _SERVER_FIELDS = ("id", "pid", "host", "address", "transport", "version", "started_at", "heartbeat_at")
 
@@ -61,16 +60,15 @@ async def servers(connection: AsyncConnection) -> list[ServerView]:
     ]
 
 
-async def add_queries(connection: AsyncConnection, records: Sequence[QueryRecord], *, at: str) -> None:
-    """Append queries; only the newest are kept."""
+async def add_queries(
+    connection: AsyncConnection, records: Sequence[QueryRecord], *, at: str, retention: Retention | None = None
+) -> None:
+    """Append queries, and forget the oldest."""
     await connection.execute(
         text("INSERT INTO tool_queries (at, record) VALUES (:at, :record)"),
         [{"at": at, "record": record.model_dump_json(exclude_defaults=True)} for record in records],
     )
-    await connection.execute(
-        text("DELETE FROM tool_queries WHERE sequence <= (SELECT MAX(sequence) FROM tool_queries) - :kept"),
-        {"kept": KEPT_QUERIES},
-    )
+    await prune_queries(connection, retention or Retention(), at)
 
 
 async def queries(connection: AsyncConnection, limit: int) -> list[QueryView]:

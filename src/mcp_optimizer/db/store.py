@@ -22,6 +22,7 @@ from mcp_optimizer.domain.models import (
     Workload,
 )
 from mcp_optimizer.domain.reconcile import duplicates_of
+from mcp_optimizer.domain.retention import Retention
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Store:
     """The database and everything that reads and writes it."""
 
     database: Database
+    retention: Retention = field(default_factory=Retention)
     registry_servers: RegistryServerOps = field(default_factory=RegistryServerOps)
     registry_tools: RegistryToolOps = field(default_factory=RegistryToolOps)
     workloads: WorkloadServerOps = field(default_factory=WorkloadServerOps)
