@@ -95,7 +95,7 @@ async def test_c2_c7_through_swaps_chains_and_cycles_each_ends_with_its_own_imag
 ) -> None:
     running = {"runs-a": A1, "runs-b": B1}
     await after(service, database, {"A": A1, "B": B1}, second, third, running=running)
-    assert {name: link for name, link in (await links(service)).items()} == {
+    assert await links(service) == {
         "runs-a": ("A", False),
         "runs-b": ("B", False),
     }

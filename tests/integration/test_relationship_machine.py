@@ -1,4 +1,4 @@
-"""Relations live through everything: random events against a rulebook of dictionaries (C1-C6, L1-L11, M1-M4)."""
+"""Relations live through everything: random events against a rulebook of dictionaries (C1-C7, L1-L11, M1-M4, I4)."""
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -30,3 +30,4 @@ def test_the_store_says_what_the_rulebook_says(engine: str, database: Place, emp
         run_state_machine_as_test(lambda: RelationshipMachine(lab), settings=quick(SEQUENCES[engine]))
     least = SEQUENCES[engine] // 20
     assert min(lab.counts[event] for event in ("ingest", "rematch", "link", "unlink", "resolve")) >= least, lab.counts
+    assert lab.counts["kept for its links"] > 0, lab.counts

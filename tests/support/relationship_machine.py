@@ -225,17 +225,23 @@ class RelationshipMachine(RuleBasedStateMachine):
         self._ingest([given for given in self.document.values() if given not in page], complete=False)
         self._ingest(self.document.values())
 
-    @rule(which=many)
-    def two_come_and_go(self, which: int) -> None:
-        """Day 1 both, day 2 one that has taken over the other's place, day 3 as day 1 (C7)."""
-        pairs = self._pairs()
-        if pairs:
-            mover, other = _one(pairs, which)
-            as_it_was = dict(self.document)
-            self._edit_catalog("takes over", mover.name, other.name)
-            self._ingest(self.document.values())
+    @precondition(lambda self: self._pairs())
+    @rule(which=many, edit=st.sampled_from(("takes over", "shares", "swaps")), running=st.permutations(WORKLOADS))
+    def two_come_and_go(self, which: int, edit: str, running: list[str]) -> None:
+        """Day 1 both with what runs of each, day 2 one names what the other has, day 3 as day 1 (C7)."""
+        mover, other = _one(self._pairs(), which)
+        self._edit_workloads("runs", running[0], mover.place)
+        self._edit_workloads("runs", running[1], other.place)
+        self._ingest(self.document.values(), self.listed.values())
+        as_it_was = dict(self.document)
+        self._edit_catalog(edit, mover.name, other.name)
+        self._ingest(self.document.values())
+        self._views_agree()
+        self.lab.counts["kept for its links"] += any(row.claim for row in self.book.rows.values())
+        if which % 2:
             self.document = as_it_was
             self._ingest(self.document.values())
+            self._views_agree()
 
     @rule()
     def all_are_matched_anew(self) -> None:
