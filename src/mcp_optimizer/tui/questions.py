@@ -160,8 +160,9 @@ def _related(report: RelationReport) -> str:
 
 
 def _resolved(report: ResolutionReport) -> str:
-    waiting = f"; {len(report.admitted)} rejected are taken in" if report.admitted else ""
-    return f"{report.chosen} counts for {report.identity}{waiting}"
+    waiting = f"; {len(report.waiting)} rejected come in with the next ingestion (i)" if report.waiting else ""
+    admitted = f"; {len(report.admitted)} rejected are taken in" if report.admitted else ""
+    return f"{report.chosen} counts for {report.identity}{admitted}{waiting}"
 
 
 def _accepted(report: AcceptReport) -> str:

@@ -67,8 +67,9 @@ def resolution_document(report: ResolutionReport, width: int) -> Lines:
 def trial_words(report: RelationReport | ResolutionReport) -> str:
     """What a dry run has shown, in a sentence."""
     if isinstance(report, ResolutionReport):
-        waiting = f"; {', '.join(report.admitted[:_MANY])} would be taken in" if report.admitted else ""
-        return f"{report.chosen} would count{waiting}; {_texts(report.reembedded_texts)}"
+        waiting = f"; {', '.join(report.waiting[:_MANY])} comes in with the next ingestion" if report.waiting else ""
+        admitted = f"; {', '.join(report.admitted[:_MANY])} would be taken in" if report.admitted else ""
+        return f"{report.chosen} would count{admitted}{waiting}; {_texts(report.reembedded_texts)}"
     links = [f"{link.workload} would inherit from {link.registry_server}" for link in report.linked]
     ends = [f"{name} would inherit from nothing" for name in report.unlinked]
     if not (links or ends):

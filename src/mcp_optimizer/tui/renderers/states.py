@@ -11,7 +11,7 @@ _RELATIONS: dict[str, Cell] = {
     "linkable": Cell("+ linkable", Tone.ACCENT),
     "autonomous": Cell("○ autonomous", Tone.MUTED),
     "rejected": Cell("✗ rejected", Tone.BAD),
-    "unidentified": Cell("? unidentified", Tone.WARN),
+    "unidentified": Cell("unidentified", Tone.WARN),  # as wide as its column: no room for a mark
 }
 _OUTCOMES: dict[str, Cell] = {
     "done": Cell("✓ done", Tone.GOOD),

@@ -14,7 +14,7 @@ def workload_renderer(clock: Clock) -> Renderer[WorkloadView]:
         columns=(
             Column("name", "Name", lambda w: Cell(w.name, Tone.STRONG), 0, 40, fill=2, minimum=18),
             Column("status", "Status", lambda w: status_cell(w.status), 2, 13),
-            Column("relation", "Relation", lambda w: relation_cell(relation_word(w)), 1, 14),
+            Column("relation", "Relation", lambda w: relation_cell(relation_word(w)), 1, 12),
             Column("server", "Registry server", _server, 3, 24, fill=1, minimum=15),
             Column("tools", "Tools", lambda w: Cell(count(w.tools)), 4, 6, right=True, order=lambda w: w.tools),
             Column("drift", "Drift", lambda w: Cell(drift_words(w.drift), Tone.WARN), 6, 17),
