@@ -28,3 +28,11 @@ class Source(Protocol):
     async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
         """The workloads with their tools; None when this source has none."""
         ...
+
+
+class AddressBook(Source, Protocol):
+    """A source that can be asked for the address of one workload."""
+
+    async def endpoint(self, workload: str) -> str | None:
+        """Where a workload answers now, with any credential in the address; None where it is not said."""
+        ...
