@@ -42,11 +42,12 @@ _NAMED: Final = re.compile(
 )
 _COOKIES: Final = re.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*:\s*)(?:[^\s\"'`<>\\=;]+=[^\s\"'`<>\\;]+(?:;\s*)?)+")
 _WORDS: Final = words_of(
-    "string str text none null true false undefined token tokens bearer basic auth oauth oauth2 required optional "
-    "header authentication authorization key keys value secret password passwd api scheme jwt access your the a an "
-    "with via and or is are using for to in of from as if not no any type object number integer bool boolean default field "
-    "env environment variable param parameter query must should can be it on based format int float uuid base64 sha256 hex "
-    "invalid missing expired wrong denied unauthorized failed only empty set unset"
+    "string str text none null true false undefined token tokens bearer basic auth oauth oauth2 required "
+    "optional header authentication authorization key keys value secret password passwd api scheme jwt "
+    "access your the a an with via and or is are using for to in of from as if not no any type object "
+    "number integer bool boolean default field env environment variable param parameter query must should "
+    "can be it on based format int float uuid base64 sha256 hex invalid missing expired wrong denied "
+    "unauthorized failed only empty set unset "
 )
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]+(?:[-_/][A-Za-z]+)*|v?[0-9.,:%-]{1,11}|[A-Z][A-Z0-9_]*")
 _CLOSING: Final = {")": "(", "]": "[", "}": "{"}

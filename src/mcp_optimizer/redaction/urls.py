@@ -6,7 +6,16 @@ from typing import Final
 from urllib.parse import unquote, unquote_plus
 
 from mcp_optimizer.redaction.names import Suspicion, suspicion
-from mcp_optimizer.redaction.values import MASK, TOKEN, is_placeholder, is_token, is_varied, looks_random
+from mcp_optimizer.redaction.values import (
+    MASK,
+    SEALED,
+    TOKEN,
+    is_placeholder,
+    is_sealed,
+    is_token,
+    is_varied,
+    looks_random,
+)
 
 type Replace = Callable[[str], str]
 
@@ -17,7 +26,7 @@ USERINFO: Final = (
 )
 """As far as the last ``@`` before the path; or, where what seems a port is none, the next ``@``: a raw password."""
 _AUTHORITY: Final = re.compile(rf"^({_SCHEME})?//({USERINFO.format(stop='')})")
-_INNER_AUTHORITY: Final = re.compile(r"//[^/?#]{0,4096}@")
+_INNER_AUTHORITY: Final = re.compile(rf"//(?!{SEALED}@)[^/?#]{{0,4096}}@")
 _BARE_USERINFO: Final = re.compile(r"^[^/?#]*@")
 _WELL_FORMED: Final = re.compile(rf"^(?:{_SCHEME})?//")
 _BROKEN_USERINFO: Final = re.compile(rf"^((?:{_SCHEME}|[A-Za-z][A-Za-z0-9+.-]{{0,30}}(?=[/\\]))?[/\\]*)[^@/\\]*:[^@]*@")
@@ -71,7 +80,7 @@ def _mask(_: str) -> str:
 def _without_userinfo(url: str) -> str:
     if _DIGEST.search(url) and not _WELL_FORMED.match(url):
         return url
-    shorter = _AUTHORITY.sub(lambda found: f"{found[1] or ''}//", url)
+    shorter = _AUTHORITY.sub(lambda found: found[0] if is_sealed(found[2][:-1]) else f"{found[1] or ''}//", url)
     if not _WELL_FORMED.match(shorter):
         for pattern in (_BROKEN_USERINFO, _BROKEN_NAME):
             shorter = pattern.sub(lambda found: found[1], shorter)

@@ -9,7 +9,8 @@ MASK: Final = "…"
 """Stands where a credential was."""
 SEAL: Final = "redacted~"
 """Begins what stands for a credential in an identity: the rest is a keyed hash."""
-_SEALED: Final = re.compile(r"redacted~[0-9a-f]{16}")
+SEALED: Final = rf"{SEAL}[0-9a-f]{{16}}"
+_SEALED: Final = re.compile(SEALED)
 
 _TOKENS: Final = (
     r"gh[pousr]_\w{16,}|github_pat_\w{16,}|gl(?:pat|ptt|dt|rt|soat|agent|sa|ft|cbt)[-_][\w-]{16,}|npm_\w{16,}"
