@@ -42,7 +42,9 @@ async def test_i1_urls_that_differ_in_a_value_are_not_linked(open_service: OpenS
     )  # fmt: skip
     explanation = await service.explain("w")
     assert (explanation.verdict, explanation.registry_server) == (Relation.AUTONOMOUS, None)
-    assert [(miss.registry_server, miss.reason) for miss in explanation.near_misses] == [("alpha", Reason.QUERY_DIFFERS)]
+    assert [(miss.registry_server, miss.reason) for miss in explanation.near_misses] == [
+        ("alpha", Reason.QUERY_DIFFERS)
+    ]
     assert (await service.explain("v")).registry_server == "b"
     assert (await service.workload("w")).identity == f"{URL}beta"
 

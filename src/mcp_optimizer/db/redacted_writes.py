@@ -16,7 +16,9 @@ from mcp_optimizer.redaction import has_credential, redact_text, redact_url
 
 VERBATIM: Final = "verbatim"
 """The execution option of statements that copy what another database holds."""
-_LEFT_OUT: Final = re.compile(r"\b(?:tools_\w+|\w+_vectors?|\w+_fts\w*|embedding\w*|accepted_definitions|credential_key)\b")
+_LEFT_OUT: Final = re.compile(
+    r"\b(?:tools_\w+|\w+_vectors?|\w+_fts\w*|embedding\w*|accepted_definitions|credential_key)\b"
+)
 _WRITES: Final = re.compile(r"\s*(?:INSERT|UPDATE)\b", re.IGNORECASE)
 _URL: Final = re.compile(r"(?i)https?://[^\s]+")
 

@@ -29,7 +29,8 @@ _BARE_USERINFO: Final = re.compile(
     r"@(?!sha(?:256|384|512):)(?=[\w-]+(?:\.[\w-]+)+|[A-Za-z][\w-]*(?:[:/]|$))"
 )
 _EXAMPLE_USER: Final = re.compile(
-    r"(?i)[^/]*//(?:(?:user(?:name)?:pass(?:word)?|(?-i:USER(?::PASSWORD)?(?=@HOST))|<[\w: -]+>(?::<[\w -]+>)?|\{[\w:{} -]+\}))@[^?#]*$"
+    r"(?i)[^/]*//(?:user(?:name)?:pass(?:word)?|(?-i:USER(?::PASSWORD)?(?=@HOST))|<[\w: -]+>(?::<[\w -]+>)?"
+    r"|\{[\w:{} -]+\})@[^?#]*$"
 )
 _NO_USERS: Final = words_of("mailto email mail contact from to cc bcc sip xmpp acct author npx uvx npm pypi go")
 _SCHEMES: Final = re.compile(r"(?i)\b(bearer|basic|token|digest|apikey)(\s+|%20)([^\s\"'`<>,;\\]+)")
