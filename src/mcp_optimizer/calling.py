@@ -15,6 +15,7 @@ from mcp_optimizer.domain.models import Workload, is_running
 from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.domain.sealing import is_sealed
 from mcp_optimizer.errors import CallError, NotFoundError, SourceError
+from mcp_optimizer.sources.base import AddressBook, Source
 from mcp_optimizer.text import one_line, shorten
 from mcp_optimizer.tokens import count_text_tokens
 
@@ -34,6 +35,8 @@ class Calling:
         self._settings = settings
         self._exposure = settings.exposure()
         self._connections: Connections | None = None
+        self.source: str | Source | None = None
+        """What is asked for addresses that are not stored; None: what the settings say."""
 
     async def call(
         self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnProgress | None = None
@@ -70,16 +73,19 @@ class Calling:
             raise CallError(f"{_named(workload.name)} has no endpoint that could be called")
         if not is_sealed(workload.endpoint):
             return workload.endpoint
-        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")
+        source = self.source
+        if source is None or isinstance(source, str):
+            locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")
+            source = locate.open_source(source, self._settings)
         try:
-            endpoint = await locate.open_source(None, self._settings).endpoint(workload.name)
+            endpoint = await source.endpoint(workload.name) if isinstance(source, AddressBook) else None
         except SourceError as error:
             raise CallError(f"{_named(workload.name)}: its address can't be asked for: {error.message}") from None
         if endpoint is None or is_sealed(endpoint):
             raise CallError(
                 f"{_named(workload.name)} has an address with a credential, which is not stored, and the source does "
                 "not give it",
-                remedy="name the source that lists it in the settings, and ingest it again",
+                remedy="serve with the source that lists it: `serve --from SOURCE`",
             )
         return endpoint
 

@@ -25,7 +25,9 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 _CREDENTIALS: Final = words_of(
     "password passwd pass pw passwort passphrase passcode pwd secret secrets token credential credentials jwt bearer "
     "authorization cookie signature apikey accesskey secretkey privatekey authkey authtoken accesstoken "
-    "refreshtoken idtoken apitoken sessiontoken clientsecret apisecret pgpassword userpassword connectionstring"
+    "refreshtoken idtoken apitoken sessiontoken clientsecret apisecret pgpassword userpassword connectionstring "
+    "dbpassword userpass passkey masterkey csrftoken xsrftoken bottoken usertoken consumersecret consumerkey "
+    "apppassword secretaccesskey encryptionkey signingkey sharedkey accountkey accesscode subscriptionkey"
 )
 _AMBIGUOUS: Final = words_of(
     "key keys session sessionid sid sig sign code auth access cred creds pin otp totp hash hmac sas nonce ticket "

@@ -1,7 +1,7 @@
 """What every source offers, whatever it reads from."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 
@@ -30,6 +30,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class AddressBook(Source, Protocol):
     """A source that can be asked for the address of one workload."""
 
