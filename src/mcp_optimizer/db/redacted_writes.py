@@ -7,6 +7,7 @@ what sources give, in great number.
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -19,6 +20,8 @@ VERBATIM: Final = "verbatim"
 _LEFT_OUT: Final = re.compile(
     r"\b(?:tools_\w+|\w+_vectors?|\w+_fts\w*|embedding\w*|accepted_definitions|credential_key)\b"
 )
+_EXACT: Final = frozenset({"url", "package", "identity", "raw", "endpoint", "old"})
+"""Columns and parameters of identities and addresses."""
 _WRITES: Final = re.compile(r"\s*(?:INSERT|UPDATE)\b", re.IGNORECASE)
 _URL: Final = re.compile(r"(?i)https?://[^\s]+")
 
@@ -33,28 +36,34 @@ def redact_writes(engine: AsyncEngine) -> None:
         verbatim = context is not None and context.execution_options.get(VERBATIM, False)
         if verbatim or not _WRITES.match(statement) or _LEFT_OUT.search(statement):
             return statement, parameters
-        return statement, _redacted(parameters)
+        compiled = getattr(context, "compiled", None)
+        names = getattr(compiled, "positiontup", None) or ()
+        if isinstance(parameters, list):
+            return statement, [_redacted(row, names) for row in parameters]
+        return statement, _redacted(parameters, names)
 
 
-def _redacted(parameters: Any) -> Any:
-    if isinstance(parameters, str):
-        return storable_text(parameters)
-    if isinstance(parameters, dict):
-        return {name: _redacted(value) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)([_redacted(value) for value in parameters])
-    return parameters
+def _redacted(row: Any, names: Sequence[str]) -> Any:
+    """The parameters of one row, by name or, with ``names``, by place."""
+    if isinstance(row, dict):
+        return {name: _value(name, value) for name, value in row.items()}
+    known = names if len(names) == len(row) else ("",) * len(row)
+    return tuple(_value(name, value) for name, value in zip(known, row, strict=True))
 
 
-def storable_text(text: str) -> str:
-    """``text`` without credentials. A URL without one is an identity or an address, and not a character changes.
+def _value(name: str, value: Any) -> Any:
+    return storable_text(value, exact=name in _EXACT) if isinstance(value, str) else value
+
+
+def storable_text(text: str, *, exact: bool = False) -> str:
+    """``text`` without credentials; where it is ``exact``, not a character goes but those of a credential in a URL.
 
     JSON is made of values that were redacted one by one.
     """
     if text[:1] in {"{", "["} and _is_json(text):
         return text
-    if _URL.fullmatch(text):
-        return redact_url(text) if has_credential(text) else text
+    if exact or _URL.fullmatch(text):
+        return redact_url(text) if _URL.fullmatch(text) and has_credential(text) else text
     return redact_text(text)
 
 

@@ -26,7 +26,7 @@ _SCHEME_WORD: Final = re.compile(r"bearer|basic|token|digest|apikey", re.IGNOREC
 _URL: Final = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]{{0,30}}://(?:{USERINFO.format(stop=r'\s')})?[^\s\"'<>`]*")
 _BARE_USERINFO: Final = re.compile(
     r"(?<![\w@:./-])(?:[A-Za-z][\w+.-]{0,30}:?/{1,3}|[A-Za-z][\w+.-]{0,30}:)?([\w.+%-]{1,64}):([^\s:@/\"'<>,]{1,256})"
-    r"@(?!sha(?:256|384|512):)(?=[\w-]+(?:\.[\w-]+)+|[A-Za-z][\w-]*(?:[:/]|$))"
+    r"@(?![A-Za-z][\w+.-]*:[0-9a-fA-F]{16})(?=[\w-]+(?:\.[\w-]+)+|[A-Za-z][\w-]*(?:[:/]|$))"
 )
 _EXAMPLE_USER: Final = re.compile(
     r"(?i)[^/]*//(?:user(?:name)?:pass(?:word)?|(?-i:USER(?::PASSWORD)?(?=@HOST))|<[\w: -]+>(?::<[\w -]+>)?"
