@@ -42,6 +42,14 @@ async def test_i1_no_identity_loses_a_character_on_its_way_in(open_service: Open
     assert rows(database, "SELECT DISTINCT endpoint FROM mcpservers_workload") == [("http://h.example/a//b@c?x=1.",)]
 
 
+async def test_c4_a_problem_of_an_odd_identity_is_opened_once(open_service: OpenService, database: Place) -> None:
+    service = await open_service()
+    entries = [entry(name, where) for where in ODD for name in (f"one {where}", f"two {where}")]
+    for _ in range(2):
+        await ingest(service, catalog(*entries), listing(*(workload(f"w{n}", where) for n, where in enumerate(ODD))))
+    assert rows(database, "SELECT COUNT(*) FROM ingestion_problems WHERE closed_at IS NOT NULL") == [(0,)]
+
+
 @pytest.mark.parametrize("where", ODD)
 def test_i1_an_exact_text_stays_as_it_is(where: str) -> None:
     assert storable_text(where, exact=True) == where

@@ -33,6 +33,8 @@ SECRET_FIELDS = [
     ("X-Amz-Credential", "abc"), ("sig", "dGhpc2lzYXRlc3Q%2Bc2lnbmF0dXJl%3D"), ("key", HEX), ("session", UUID),
     ("code", AWS), ("auth", JWT), ("jwt", "abc"), ("q", GITHUB), ("anything", JWT), ("projectKey", GITHUB),
     ("subscription-key", "abc"), ("t%6Fken", "abc"), ("token2", "abc"), ("secret_value", "abc"), ("sessionKey", HEX),
+    ("auth", "Basic%20dXNlcjpwYXNz"), ("a", "1;token=abc"), ("auth[token]", "abc"), ("amp;api_key", "abc"),
+    ("passkey", "x"),
     ("next", "https%3A%2F%2Fu%3Apw1%40h"), ("next", "%2Fx%3Ftoken%3Dabc"),
 ]  # fmt: skip
 
@@ -107,6 +109,10 @@ def test_s7_a_broken_url_shows_no_password(text: str) -> None:
         "Exited (1): env GITHUB_TOKEN={} was refused", "Proxy-Authorization: Digest {}", "pgpassword={}", "token = {}",
         "https://h.example/#{}", "https://h.example/x#access_token={}", "amqp://me:{}@mq.example/", "pw='{}' pass={}",
         "login me:{}@mq.example failed", "Set-Cookie: sid={}; Path=/", 'api_key: "{}"', "ACCESS-TOKEN: {}",
+        "curl -u me:{} https://h.example", "token => '{}'", "AccountName=x;AccountKey={};EndpointSuffix=y",
+        "secret := {}",
+        "mongodb://ann@example.com:{}@h.example/db", 'docker run -e "API_TOKEN={}" x',
+        "{{'Authorization': 'Bearer {}'}}",
     ],
 )  # fmt: skip
 def test_s7_a_credential_in_a_text_is_masked(text: str) -> None:
@@ -140,6 +146,7 @@ def test_s7_a_token_of_a_known_maker_is_masked_wherever_it_stands(beginning: str
         "The session id, e.g. abc", "sort key: name, partition key: id", "password must have 8 characters",
         "postgresql://user:password@localhost:5432/db", "Token: required. Secret: optional.", "auth: oauth2",
         "call search(token=token, limit=5)", "tokens: 1200", "pass: 12, fail: 3", "the id is " + UUID,
+        "the image's hash: " + HEX, "docker run -u 1000:1000 x", "sha256 hash=" + HEX * 2, "state: " + HEX,
         "Uses the bearer scheme. Tokens expire after 60 s.", '{"token": {"type": "string"}, "required": ["token"]}',
     ],
 )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from pydantic import field_validator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.change_log import Logged, Writing, record
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.views import ProblemView
+from mcp_optimizer.redaction import redact_text
 
 
 class Problem(Value):
@@ -18,6 +20,12 @@ class Problem(Value):
     problem: str
     reason: str
     details: str | None = None
+
+    @field_validator("reason")
+    @classmethod
+    def _as_stored(cls, reason: str) -> str:
+        """A reason is compared with what was stored of it, which holds no credential (S7)."""
+        return redact_text(reason)
 
 
 async def open_problems(connection: AsyncConnection) -> list[Problem]:

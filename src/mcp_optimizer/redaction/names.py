@@ -30,8 +30,8 @@ _CREDENTIALS: Final = words_of(
     "apppassword secretaccesskey encryptionkey signingkey sharedkey accountkey accesscode subscriptionkey"
 )
 _AMBIGUOUS: Final = words_of(
-    "key keys session sessionid sid sig sign code auth access cred creds pin otp totp hash hmac sas nonce ticket "
-    "state pat login id_token assertion verifier tokens passwords cookies webhook invite share license appkey"
+    "key keys session sessionid jsessionid phpsessid sessid sid sig sign code auth access cred creds pin otp totp hmac "
+    "sas ticket pat login assertion verifier tokens passwords cookies webhook invite share license appkey"
 )
 _OF_KEYS: Final = words_of(
     "api access secret private auth authentication authorization account master subscription encryption signing "

@@ -32,13 +32,14 @@ _EXAMPLE_USER: Final = re.compile(
     r"(?i)[^/]*//(?:user(?:name)?:pass(?:word)?|(?-i:USER(?::PASSWORD)?(?=@HOST))|<[\w: -]+>(?::<[\w -]+>)?"
     r"|\{[\w:{} -]+\})@[^?#]*$"
 )
+_USER_OPTION: Final = re.compile(r"(?<!\S)(-u|--user|--proxy-user)([ =][\"']?)([^\s:\"']+):([^\s\"']+)")
 _NO_USERS: Final = words_of("mailto email mail contact from to cc bcc sip xmpp acct author npx uvx npm pypi go")
 _SCHEMES: Final = re.compile(r"(?i)\b(bearer|basic|token|digest|apikey)(\s+|%20)([^\s\"'`<>,;\\]+)")
 _AUTHORIZATION: Final = re.compile(
     r"(?i)\b((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)((?:[a-z][\w-]*\s+)?)([^\s\"'`<>,;\\]+)"
 )
 _NAMED: Final = re.compile(
-    r"(?<![\w.-])(?:(?P<option>--[A-Za-z][\w.-]{0,63})\s+|(?P<name>-{0,2}[A-Za-z][\w.-]{0,63})[\"']?(?P<separator>\s{0,3}[=:]\s{0,3}))"
+    r"(?<![\w.-])(?:(?P<option>--[A-Za-z][\w.-]{0,63})\s+|(?P<name>-{0,2}[A-Za-z][\w.-]{0,63})[\"']?(?P<separator>\s{0,3}(?:=>|:=|[=:])\s{0,3}))"
     r"(?:\"(?P<double>[^\"\\\n]{1,4096})\"|'(?P<single>[^'\\\n]{1,4096})'|(?P<bare>(?:(?!&[\w.-]+=)[^\s\"'`<>\\|])+))"
 )
 _COOKIES: Final = re.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*:\s*)(?:[^\s\"'`<>\\=;]+=[^\s\"'`<>\\;]+(?:;\s*)?)+")
@@ -75,6 +76,8 @@ def redact_text(text: str) -> str:
 
 def _redacted_prose(text: str) -> str:
     """A text without URLs, redacted."""
+    if "-" in text and ":" in text:
+        text = _USER_OPTION.sub(_without_option, text)
     if "@" in text and ":" in text:
         text = _BARE_USERINFO.sub(_without_user, text)
     if _NAME_PARTS.search(text):
@@ -150,6 +153,13 @@ def _without_user(found: re.Match[str]) -> str:
         return found[0]
     start = found.start(1) - found.start()
     return found[0][:start] + f"{MASK}@"
+
+
+def _without_option(found: re.Match[str]) -> str:
+    """``curl -u USER:PASSWORD``."""
+    password = found[4]
+    known = is_placeholder(password) or password.lower() in _WORDS or password.isdigit()
+    return found[0] if known else f"{found[1]}{found[2]}{MASK}"
 
 
 def _public_authorization(found: re.Match[str]) -> str:

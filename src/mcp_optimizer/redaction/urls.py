@@ -35,7 +35,8 @@ _BROKEN_NAME: Final = re.compile(rf"^((?:{_SCHEME}|[A-Za-z][A-Za-z0-9+.-]{{0,30}
 _DIGEST: Final = re.compile(r"@sha(?:256|512):[0-9a-f]{16,}")
 _VERSIONED: Final = re.compile(r"^(?:npx|uvx|go|npm|pypi|pkg|docker|oci)://[^@]*@[\w.^~*-]+(?:/|$)", re.IGNORECASE)
 """A package with its version, which only looks like a user at a host."""
-_NESTED: Final = re.compile(rf"{_SCHEME}//|[?&][^=&]+=")
+_NESTED: Final = re.compile(rf"{_SCHEME}//|[?&;][^=&;]+=")
+_SCHEMED: Final = re.compile(r"(?:bearer|basic)\s+\S{6,}", re.IGNORECASE)
 
 
 def redact_url(url: str) -> str:
@@ -132,12 +133,16 @@ def is_credential(name: str, value: str) -> bool:
     if is_placeholder(value):
         return False
     level = suspicion(name)
-    if level is Suspicion.CREDENTIAL or (level is Suspicion.AMBIGUOUS and looks_random(value)):
+    if level is Suspicion.CREDENTIAL or (level is Suspicion.AMBIGUOUS and _looks_secret(value)):
         return True
     token = TOKEN.search(value)
     if token is not None and is_varied(token[0]):
         return True
     return _NESTED.search(value) is not None and _nested_credential(value)
+
+
+def _looks_secret(value: str) -> bool:
+    return looks_random(value) or _SCHEMED.fullmatch(value) is not None
 
 
 def _nested_credential(value: str) -> bool:
@@ -147,6 +152,6 @@ def _nested_credential(value: str) -> bool:
     _, _, query = value.partition("?")
     return any(
         is_credential(name, inner)
-        for name, equals, inner in (field.partition("=") for field in re.split(r"[&?]", query or value))
+        for name, equals, inner in (field.partition("=") for field in re.split(r"[&?;]", query or value))
         if equals and len(inner) < len(value)
     )
