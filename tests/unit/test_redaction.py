@@ -155,7 +155,11 @@ def test_s7_prose_about_credentials_stays_as_it_is(text: str) -> None:
 
 
 def test_s7_json_is_redacted_by_names_and_texts_and_else_the_same_object() -> None:
-    plain = {"properties": {"password": {"type": "string"}}, "required": ["token"], "description": "token: the token"}
+    plain = {
+        "properties": {"password": {"type": "string"}},
+        "required": ["token"],
+        "description": "token: the token, https://x.y/?a=1",
+    }
     assert redact_json(plain) is plain
     given = {"a": [{"password": "hunter2-x"}, f"use {GITHUB}"], "n": 1, "default": {"Authorization": "Bearer hunter2x"}}
     assert redact_json(given) == {
@@ -180,5 +184,5 @@ REAL_CATALOGS = sorted((Path(__file__).parents[3] / "shared" / "data" / "registr
 def test_s7_nothing_of_real_catalogs_is_redacted() -> None:
     texts = [text for path in REAL_CATALOGS for text in strings(json.loads(path.read_text()))]
     assert len(texts) > 700
-    assert [text for text in texts if redact_text(text) != text] == []
+    assert [text for text in texts if redact_text(text) is not text] == []
     assert [text for text in texts if "://" in text and " " not in text and has_credential(text)] == []

@@ -64,14 +64,13 @@ def redact_text(text: str) -> str:
     """
     if not _MARKS.search(text):
         return text
-    if "://" not in text:
-        return _redacted_prose(text)
     parts: list[str] = []
     end = 0
-    for url in _URL.finditer(text):
+    for url in _URL.finditer(text) if "://" in text else ():
         parts += [_redacted_prose(text[end : url.start()]), _public_url(url)]
         end = url.end()
-    return "".join([*parts, _redacted_prose(text[end:])])
+    redacted = "".join([*parts, _redacted_prose(text[end:])])
+    return text if redacted == text else redacted
 
 
 def _redacted_prose(text: str) -> str:
@@ -108,7 +107,7 @@ def _without_named(text: str) -> str:
             found = _NAMED.search(text, max(end, start + 1))
         else:  # the value may itself begin a name and a value
             found = _NAMED.search(text, found.start(group))
-    return "".join([*parts, text[end:]])
+    return "".join([*parts, text[end:]]) if parts else text
 
 
 def redact_json[T](value: T) -> T:
