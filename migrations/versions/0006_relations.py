@@ -7,7 +7,7 @@ from mcp_optimizer.db.sqlite_schema import replace_check
 from mcp_optimizer.domain.identity import is_image_id
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,9 @@ from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import Workload, is_running
 from mcp_optimizer.domain.response_limit import Item, limited
-from mcp_optimizer.errors import CallError, NotFoundError
+from mcp_optimizer.domain.sealing import is_sealed
+from mcp_optimizer.errors import CallError, NotFoundError, SourceError
+from mcp_optimizer.sources.base import AddressBook, Source
 from mcp_optimizer.text import one_line, shorten
 from mcp_optimizer.tokens import count_text_tokens
 
@@ -33,19 +35,21 @@ class Calling:
         self._settings = settings
         self._exposure = settings.exposure()
         self._connections: Connections | None = None
+        self.source: str | Source | None = None
+        """What is asked for addresses that are not stored; None: what the settings say."""
 
     async def call(
         self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnProgress | None = None
     ) -> "CallToolResult":
         """The tool's own result. Raises NotFoundError, CallError."""
         workload = await self._callable(server, tool)
-        assert workload.endpoint is not None
+        endpoint = await self._endpoint(workload)
         if self._connections is None:  # the SDK takes a second to import
             module = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.mcp_calls")
             self._connections = self._connections or module.Connections()
         try:
             result = await self._connections.call(
-                workload.endpoint,
+                endpoint,
                 workload.proxy_mode or workload.transport,
                 tool,
                 parameters,
@@ -62,6 +66,28 @@ class Calling:
         """End the connections."""
         if self._connections is not None:
             await self._connections.close()
+
+    async def _endpoint(self, workload: Workload) -> str:
+        """Where it answers. An address that holds a credential is not stored, and asked of its source again (S7)."""
+        if workload.endpoint is None:
+            raise CallError(f"{_named(workload.name)} has no endpoint that could be called")
+        if not is_sealed(workload.endpoint):
+            return workload.endpoint
+        source = self.source
+        if source is None or isinstance(source, str):
+            locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")
+            source = locate.open_source(source, self._settings)
+        try:
+            endpoint = await source.endpoint(workload.name) if isinstance(source, AddressBook) else None
+        except SourceError as error:
+            raise CallError(f"{_named(workload.name)}: its address can't be asked for: {error.message}") from None
+        if endpoint is None or is_sealed(endpoint):
+            raise CallError(
+                f"{_named(workload.name)} has an address with a credential, which is not stored, and the source does "
+                "not give it",
+                remedy="serve with the source that lists it: `serve --from SOURCE`",
+            )
+        return endpoint
 
     async def _callable(self, server: str, tool: str) -> Workload:
         """The workload, when agents may call it and it has the tool. Raises NotFoundError, CallError."""
@@ -82,8 +108,6 @@ class Calling:
             names = await self._store.workload_tools.names_of_server(connection, workload.id)
         if names and tool not in names:
             raise NotFoundError(f"{_named(server)} has no tool {_named(tool)}{_nearest(tool, names)}")
-        if workload.endpoint is None:
-            raise CallError(f"{_named(server)} has no endpoint that could be called")
         return workload
 
 

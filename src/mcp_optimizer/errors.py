@@ -1,13 +1,19 @@
 """The errors a person is meant to read: what went wrong, and what to do about it."""
 
+from mcp_optimizer.redaction import redact_text
+
 
 class OptimizerError(Exception):
-    """Something a user can act on. ``remedy`` is the next step, where one is known."""
+    """Something a user can act on. ``remedy`` is the next step, where one is known.
+
+    Errors are shown, logged and stored in many places, so no credential gets into one (S7).
+    """
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        message = redact_text(message)
         super().__init__(message)
         self.message = message
-        self.remedy = remedy
+        self.remedy = remedy and redact_text(remedy)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.remedy})" if self.remedy else self.message

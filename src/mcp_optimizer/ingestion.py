@@ -11,12 +11,14 @@ from dataclasses import replace
 import structlog
 
 from mcp_optimizer.db.change_log import Writing
+from mcp_optimizer.db.credential_key import sealer_of
 from mcp_optimizer.db.problems import differences, open_and_close
 from mcp_optimizer.db.run_log import record_run
 from mcp_optimizer.db.store import Store, StoredState
-from mcp_optimizer.domain.lifecycle import admit, follow_catalog, plan_workloads, with_admitted
+from mcp_optimizer.domain.lifecycle import admit, become_autonomous, follow_catalog, plan_workloads, with_admitted
+from mcp_optimizer.domain.masked_identities import unmask_registry, unmask_workloads
 from mcp_optimizer.domain.matching import RegistryIndex
-from mcp_optimizer.domain.models import Catalog, WorkloadListing
+from mcp_optimizer.domain.models import Catalog, Cause, WorkloadListing
 from mcp_optimizer.domain.reconcile import new_aliases, new_resolutions, reconcile, rows_after
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress, IngestReport
 from mcp_optimizer.errors import OptimizerError, SourceError
@@ -69,6 +71,10 @@ class Ingestion:
 
     async def _ingest(self, run: "_Run", *, dry_run: bool) -> IngestReport:
         catalog, listing = await run.read()
+        async with self._store.database.reading() as connection:
+            sealer = await sealer_of(connection)
+        catalog = catalog and await asyncio.to_thread(sealer.catalog, catalog)
+        listing = listing and await asyncio.to_thread(sealer.listing, listing)
         report = IngestReport(source=run.source.label, dry_run=dry_run)
         after: StoredState | None = None
         if catalog is not None:
@@ -90,6 +96,8 @@ class Ingestion:
         run.progress(IngestPhase.PLAN, detail="registry")
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
+            unmasking = unmask_registry(catalog, state.registry, state.workloads, state.resolutions)
+            state = state.unmasked(unmasking)
             linked = {row.registry_server_id for row in state.workloads if row.registry_server_id}
             given = {identity.key: name for identity, name in catalog.resolutions}
             plan = reconcile(
@@ -102,7 +110,9 @@ class Ingestion:
                 new_id=self._surroundings.new_id,
             )
             now = self._surroundings.timestamp()
-            changes, notes = follow_catalog(plan, state.workloads, now=now)
+            followers = [row for row in state.workloads if row not in unmasking.mislinked]
+            changes, notes = follow_catalog(plan, followers, now=now)
+            changes += tuple(become_autonomous(row, Cause.IDENTITY_CHANGED, now=now) for row in unmasking.mislinked)
             index = RegistryIndex(rows_after(plan), plan.duplicates)
             admitted = admit(state.rejected, state.workloads, index, new_id=self._surroundings.new_id, now=now)
             draft = await self._writer.draft(
@@ -131,9 +141,10 @@ class Ingestion:
         same_claims = state.claims == list(plan.claims)
         aliases = new_aliases(catalog, after.registry, after.aliases)
         same_claims = same_claims and not new_resolutions(catalog, state.resolutions)
-        if not last and draft.empty and same_claims and not (opened or closed or aliases):
+        if not last and draft.empty and same_claims and not (opened or closed or aliases) and unmasking.empty:
             return report, after
         async with self._writer.writing(state.sequence, run.id) as writing:
+            await self._store.unmask(writing, unmasking)
             await self._writer.apply(writing, draft, cause="ingestion")
             await note_relations(writing, notes)
             for identity, name in new_resolutions(catalog, state.resolutions):
@@ -163,6 +174,8 @@ class Ingestion:
         run.progress(IngestPhase.PLAN, detail="workloads")
         async with self._store.database.reading() as connection:
             state = assumed or await self._store.state(connection)
+            unmasking = unmask_workloads(listing, state.workloads, state.registry)
+            state = state.unmasked(unmasking)
             plan = plan_workloads(
                 listing,
                 state.workloads,
@@ -183,6 +196,7 @@ class Ingestion:
             looked_at=lambda problem: listing.complete or problem.name in names,
         )
         async with self._writer.writing(state.sequence, run.id) as writing:
+            await self._store.unmask(writing, unmasking)
             await self._writer.apply(writing, draft, cause="ingestion")
             await open_and_close(writing, opened, closed, new_id=self._surroundings.new_id)
             return await self._finish(writing, run, report)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from mcp_optimizer.db.change_log import Writing
+from mcp_optimizer.db.credential_key import sealer_of
 from mcp_optimizer.db.problems import open_and_close
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.identity import IdentityError, identity_of
@@ -132,7 +133,8 @@ class Relating:
         async def attempt() -> ResolutionReport:
             async with self._store.database.reading() as connection:
                 state = await self._store.state(connection)
-                duplicate = _duplicate(state, identity)
+                spelled = (await sealer_of(connection)).url(identity) if "://" in identity else identity
+                duplicate = _duplicate(state, spelled)
                 if name not in duplicate.names:
                     names = ", ".join(duplicate.names)
                     raise NotFoundError(f"{name} does not claim {identity}", remedy=f"choose one of: {names}")

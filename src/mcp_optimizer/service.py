@@ -482,6 +482,7 @@ class DataService:
     def polling(self, source: str | Source | None = None, *, on_poll: OnPoll | None = None) -> Polling:
         """What ingests again and again: from ToolHive or Kubernetes (None, as the settings say), or from a source."""
         self._refuse_read_only("poll")
+        self._calling.source = source
         return poll_store(self.store, self._ingestion, self.settings, self.surroundings, source=source, on_poll=on_poll)
 
     def note_query(self, record: QueryRecord) -> None:

@@ -6,21 +6,11 @@ characters, a right-to-left override reorders a line, a lone surrogate can't be 
 
 import re
 from collections.abc import Callable
-from urllib.parse import unquote_plus
+
+from mcp_optimizer.redaction import redact_text, redact_url
 
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}:"
-_USERINFO = r"(?:[^/?#{stop}]{{0,4096}}@|[^/?#:@\[{stop}]{{0,4096}}:(?![0-9]*(?:[/?#\s]|$))[^@{stop}]{{0,4096}}@)"
-"""As far as the last ``@`` before the path; or, where what seems a port is none, the next ``@``: a raw password."""
-_AUTHORITY = re.compile(rf"^({_SCHEME})?//{_USERINFO.format(stop='')}")
-_INNER_AUTHORITY = re.compile(r"//[^/?#]{0,4096}@")
-_BARE_USERINFO = re.compile(r"^[^/?#]*@")
-_URL = re.compile(rf"{_SCHEME}//{_USERINFO.format(stop=r'\s')}?[^\s\"'<>]*")
-_KEY_LIKE = r"(?:key|token|secret|passw|passphrase|pwd|sig|auth|credential|bearer|jwt|session|cookie)"
-_SECRET_NAME = re.compile(_KEY_LIKE, re.IGNORECASE)
-_SECRET_WITHIN = re.compile(rf"//[^/?#]{{0,4096}}@|{_KEY_LIKE}[^=&]{{0,64}}=", re.IGNORECASE)
 
 
 def one_line(text: str) -> str:
@@ -64,22 +54,16 @@ def shorten(text: str, length: int) -> str:
 
 
 def public_url(url: str) -> str:
-    """``url`` without what may be secret: userinfo, fragment, and the values of key-like query fields (S7).
+    """A text that is a URL, as one printable line without what may be secret: userinfo, fragment, credentials (S7).
 
     Works on any text, also where a URL can't be parsed: what looks like a secret is cut rather than shown.
     """
-    return _settled(_public_url, one_line(url))
-
-
-def masked_query(url: str) -> str:
-    """``url`` with the values of key-like query fields cut, and all else as it is: fit to be stored (S7)."""
-    address, mark, query = url.partition("?")
-    return address + mark + "&".join(map(_public_field, query.split("&")))
+    return _settled(lambda text: redact_text(redact_url(text)), one_line(url))
 
 
 def public_message(message: str) -> str:
-    """An error message as one printable line, with every URL in it as :func:`public_url` gives it."""
-    return _settled(lambda text: _URL.sub(lambda found: public_url(found[0]), text), one_line(message))
+    """A text from outside as one printable line, without what may be secret (S7)."""
+    return _settled(redact_text, one_line(message))
 
 
 def _settled(cut: Callable[[str], str], text: str) -> str:
@@ -87,16 +71,3 @@ def _settled(cut: Callable[[str], str], text: str) -> str:
     while (shorter := cut(text)) != text:
         text = shorter
     return text
-
-
-def _public_url(url: str) -> str:
-    url = _BARE_USERINFO.sub("", _AUTHORITY.sub(lambda found: f"{found[1] or ''}//", url))
-    address, mark, query = url.partition("#")[0].partition("?")
-    return _INNER_AUTHORITY.sub("//", address) + mark + "&".join(map(_public_field, query.split("&")))
-
-
-def _public_field(field: str) -> str:
-    """A field of a query; its value is cut when its name, or a URL within the value, says that it is secret."""
-    name, _, value = field.partition("=")
-    secret = _SECRET_NAME.search(unquote_plus(name)) or _SECRET_WITHIN.search(unquote_plus(value))
-    return f"{name}=…" if value and secret else field

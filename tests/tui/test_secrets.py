@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
@@ -12,9 +13,10 @@ from mcp_optimizer.service import DataService
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.app import OptimizerApp
 from mcp_optimizer.tui.areas.table_area import TableArea
+from mcp_optimizer.tui.memory import ListState, Memory, recall, remember
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from tests.support.embedders import FakeEmbedder
-from tests.support.planted import PLACES, PUBLIC, leaked, planted_toolhive
+from tests.support.planted import PLACES, PUBLIC, URL_CANARY, leaked, planted_toolhive
 from tests.tui.screens import press, running, type_text
 
 ROWS = {
@@ -70,3 +72,11 @@ async def test_s7_no_secret_is_on_any_screen(settings: Settings, fake_embedder: 
     assert all(name in text for name in PLACES)
     assert PUBLIC in text, "the URL is shown, but for its secret"
     assert leaked(text) == []
+
+
+def test_s7_what_is_remembered_of_a_filter_holds_no_credential(tmp_path: Path) -> None:
+    path = tmp_path / "ui.json"
+    lists = {"1": ListState.of(f"API_KEY={URL_CANARY}", None), "2": ListState.of("weather token", None)}
+    remember(path, Memory(lists=lists))
+    assert leaked(path.read_text()) == []
+    assert recall(path).lists["2"].filter == "weather token"

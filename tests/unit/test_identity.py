@@ -56,6 +56,13 @@ def test_i2_urls_that_mean_the_same_are_one_identity(one: str, other: str) -> No
         ("http://mcp.example.com:443/sse", "https://mcp.example.com/sse"),
         ("https://mcp.example.com/a%2Fb", "https://mcp.example.com/a/b"),
         ("https://mcp.example.com//sse", "https://mcp.example.com/sse"),
+        ("https://mcp.example.com/?projectKey=alpha", "https://mcp.example.com/?projectKey=beta"),
+        ("https://mcp.example.com/?author=a", "https://mcp.example.com/?author=b"),
+        ("https://mcp.example.com/?tokenizer=a", "https://mcp.example.com/?tokenizer=b"),
+        ("https://mcp.example.com/?monkey=a", "https://mcp.example.com/?monkey=b"),
+        ("https://mcp.example.com/?api_key=a", "https://mcp.example.com/?api_key=b"),
+        ("https://me:one@mcp.example.com/", "https://me:two@mcp.example.com/"),
+        ("https://me@mcp.example.com/", "https://mcp.example.com/"),
     ],
 )
 def test_i2_urls_that_differ_in_path_slash_query_scheme_or_port_are_two(one: str, other: str) -> None:
@@ -106,7 +113,7 @@ def test_i2_tag_digest_and_registry_are_part_of_an_image(one: str, other: str) -
 
 def test_i2_the_raw_spelling_is_kept_for_display() -> None:
     assert container_identity(" Nginx.Example/x ").raw == "Nginx.Example/x"
-    assert remote_identity("HTTPS://MCP.example/a#b").raw == "HTTPS://MCP.example/a#b"
+    assert remote_identity("HTTPS://MCP.example/a#b").raw == "HTTPS://MCP.example/a"
 
 
 def test_i1_kind_is_part_of_the_key() -> None:
@@ -124,7 +131,8 @@ def test_i1_kind_is_part_of_the_key() -> None:
         ("file:///etc/passwd", "scheme"),
         ("https:///sse", "without a host"),
         ("https://:8080/sse", "without a host"),
-        ("https://user:hunter2@mcp.example.com/", "user name or password"),
+        ("https://user:hunter2@/", "without a host"),
+        ("https://user:hunter2@mcp.example.com:x/", "port"),
         ("https://mcp.example.com/a b", "white space"),
         ("https://mcp.example.com/\u202egpj.exe", "can't be printed"),
         ("https://mcp.example.com/\ud800", "can't be printed"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_optimizer.domain.models import Kind, ObservedWorkload, is_running
+from mcp_optimizer.domain.models import Kind, ObservedWorkload, WorkloadListing, is_running
+from mcp_optimizer.domain.sealing import Sealer
 from mcp_optimizer.sources.kubernetes_items import ResourceKind, observed_resource, resource_key
 from tests.support.kubernetes import SECRET, resource
 
@@ -80,7 +81,7 @@ def test_a_virtual_server_is_the_address_of_its_service() -> None:
         ("VirtualMCPServer", {}, "https://v.example/base", "https://v.example/base"),
         ("MCPServer", {}, "ftp://a.example/", None),
         ("MCPServer", {}, "http://[", None),
-        ("MCPServer", {}, "http://user:hunter2@a.example/mcp", "http://a.example/mcp"),
+        ("MCPServer", {}, "http://user:hunter2@a.example/mcp#x", "http://user:hunter2@a.example/mcp"),
     ],
 )
 def test_the_endpoint_is_what_the_status_says_or_the_operators_service(
@@ -169,7 +170,7 @@ def test_the_group_is_a_text_or_an_object(spec: Any, group: str) -> None:
         ("MCPServer", {"image": {"name": "x"}}, "the image is an object, not a text"),
         ("MCPServer", {"image": "UPPER/x"}, "not"),
         ("MCPRemoteProxy", {"remoteUrl": 7}, "the remote URL is a number, not a text"),
-        ("MCPRemoteProxy", {"remoteUrl": "https://u:hunter2@r.example/"}, "user"),
+        ("MCPRemoteProxy", {"remoteUrl": "https://u:hunter2@r.example:x/"}, "port"),
         ("MCPServerEntry", {"remoteUrl": ""}, "no remote URL is named"),
     ],
 )
@@ -184,7 +185,9 @@ def test_without_an_identity_there_is_a_reason(kind: str, spec: Any, reason: str
 def test_s7_no_value_of_environment_header_or_secret_leaves_a_resource(kind: ResourceKind) -> None:
     item = resource(kind, "a/one", {"image": "a/b", "remoteUrl": f"{URL}&api_key={SECRET}"})
     assert SECRET in str(item)
-    assert SECRET not in observed_resource(item, kind, key="a/one", name="a/one").model_dump_json()
+    observed = observed_resource(item, kind, key="a/one", name="a/one")
+    listing = Sealer(b"key").listing(WorkloadListing(source="x", workloads=(observed,)))
+    assert SECRET not in listing.model_dump_json()
 
 
 JSON = st.recursive(

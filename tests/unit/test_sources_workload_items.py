@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mcp_optimizer.demo.sample import sample_snapshot
 from mcp_optimizer.demo.simulator_state import SECRET_CANARY, SimulatorState
-from mcp_optimizer.domain.models import Kind, ObservedWorkload
+from mcp_optimizer.domain.models import Kind, ObservedWorkload, WorkloadListing
+from mcp_optimizer.domain.sealing import Sealer
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.snapshots import SNAPSHOT_FORMAT, is_snapshot, parse_listing, parse_snapshot
 from mcp_optimizer.sources.workload_items import named_items, observed_workload
@@ -102,7 +103,8 @@ def test_secrets_of_details_and_export_are_left_behind() -> None:
     assert SECRET_CANARY in json.dumps(details)
     assert SECRET_CANARY in json.dumps(export)
     item = {**REMOTE, "env_vars": {"KEY": SECRET_CANARY}, "url": f"http://u:{SECRET_CANARY}@127.0.0.1:1/mcp"}
-    assert SECRET_CANARY not in observe(item, details=details, export=export).model_dump_json()
+    listing = WorkloadListing(source="x", workloads=(observe(item, details=details, export=export),))
+    assert SECRET_CANARY not in Sealer(b"key").listing(listing).model_dump_json()
 
 
 def test_items_without_a_name_make_a_listing_incomplete() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from mcp_optimizer.text import one_line
+from mcp_optimizer.text import public_message
 
 type Take = Callable[[str, str, Mapping[str, Any]], None]
 """Takes an event: its level, what it says, and its fields."""
@@ -69,8 +69,18 @@ def _words_of(record: logging.LogRecord) -> str:
 
 
 def _printable(_: Any, __: str, event: Any) -> Any:
-    """Text from outside can't drive the terminal through a log either."""
-    return {key: one_line(value) if isinstance(value, str) else value for key, value in event.items()}
+    """Text from outside can't drive the terminal through a log either, and no secret gets into one (S7)."""
+    return {key: _safe(value) for key, value in event.items()}
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, bool | int | float | None):
+        return value
+    if isinstance(value, Mapping):
+        return {_safe(key): _safe(member) for key, member in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_safe(item) for item in value]
+    return public_message(str(value))
 
 
 def keep_logs_off_the_screen(take: Take) -> None:

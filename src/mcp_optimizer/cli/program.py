@@ -1,6 +1,7 @@
 """The program: its options, its commands, and what its exit codes mean."""
 
 import asyncio
+import io
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from mcp_optimizer import __version__
 from mcp_optimizer.cli.logs import log_to_stderr
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.redaction import redact_text
 from mcp_optimizer.text import public_message
 
 DONE: Final = 0
@@ -59,7 +61,9 @@ def run_program(arguments: list[str] | None = None) -> int:
     try:
         result = program.main(args=arguments, prog_name="mcp-optimizer", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(redact_text(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         click.echo("interrupted; what was not finished is not stored", err=True)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_optimizer.db.check import reindex_within
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.redacted_writes import VERBATIM
 from mcp_optimizer.db.search_tables import all_tables
 from mcp_optimizer.db.sqlite_engine import SqliteEngine
 from mcp_optimizer.db.upgrade import HEAD, is_current, run_alembic
@@ -143,7 +144,7 @@ async def _send(reading: AsyncConnection, writing: AsyncConnection, table: _Tabl
     """Copy one table; what was sent."""
     insertion, summed = text(table.insertion()), _NOTHING
     async for batch in _batches(reading, table):
-        await writing.execute(insertion, batch)
+        await writing.execute(insertion, batch, execution_options={VERBATIM: True})
         summed = summed.with_batch(batch)
     return summed
 

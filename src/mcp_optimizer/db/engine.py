@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from mcp_optimizer.db.redacted_writes import redact_writes
 from mcp_optimizer.db.sqlite_engine import SqliteEngine
 from mcp_optimizer.errors import StoreBusyError, StoreError
 from mcp_optimizer.text import public_url
@@ -78,6 +79,7 @@ class Database:
         """Make an SQLite file where there is none, look whether a server can serve, and get connections ready."""
         await self.engine.prepare()
         self._writer = self.engine.writer()
+        redact_writes(self._writer)
         self._readers = self.engine.readers()
         if isinstance(pool := self._readers.pool, AsyncAdaptedQueuePool):
             self._turns = asyncio.Semaphore(pool.size())

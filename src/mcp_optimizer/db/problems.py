@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+from pydantic import field_validator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,6 +11,7 @@ from mcp_optimizer.db.change_log import Logged, Writing, record
 from mcp_optimizer.domain.models import ObservedWorkload, Value
 from mcp_optimizer.domain.status_text import timeless
 from mcp_optimizer.domain.views import ProblemView
+from mcp_optimizer.redaction import redact_text
 
 REJECTED: Final = "rejected"
 
@@ -29,6 +31,12 @@ class Problem(Value):
         if (self.entity, self.problem) != ("workload", REJECTED) or not self.details:
             return None
         return ObservedWorkload.model_validate_json(self.details)
+
+    @field_validator("reason")
+    @classmethod
+    def _as_stored(cls, reason: str) -> str:
+        """A reason is compared with what was stored of it, which holds no credential (S7)."""
+        return redact_text(reason)
 
 
 async def open_problems(connection: AsyncConnection) -> list[Problem]:

@@ -1,7 +1,8 @@
 """The store as one thing: the database, its four ops classes, and what planning reads from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import change_log, problems
@@ -11,6 +12,7 @@ from mcp_optimizer.db.registry_server_ops import RegistryServerOps
 from mcp_optimizer.db.registry_tool_ops import RegistryToolOps
 from mcp_optimizer.db.workload_server_ops import WorkloadServerOps
 from mcp_optimizer.db.workload_tool_ops import WorkloadToolOps
+from mcp_optimizer.domain.masked_identities import Unmasking
 from mcp_optimizer.domain.matching import RegistryIndex
 from mcp_optimizer.domain.models import (
     Alias,
@@ -51,6 +53,22 @@ class StoredState:
         """The catalog, ready to be matched against."""
         return RegistryIndex(self.registry, self.duplicates, self.aliases)
 
+    def unmasked(self, unmasking: Unmasking) -> "StoredState":
+        """The state with identities given back what earlier versions masked of them."""
+        keys = {key: identity.key for key, identity in unmasking.resolutions.items()}
+        return replace(
+            self,
+            registry=[
+                row.model_copy(update={"identity": unmasking.registry.get(row.id, row.identity)})
+                for row in self.registry
+            ],
+            workloads=[
+                row.model_copy(update={"identity": unmasking.workloads.get(row.id, row.identity)})
+                for row in self.workloads
+            ],
+            resolutions={keys.get(key, key): name for key, name in self.resolutions.items()},
+        )
+
     def linked_to(self, registry_server_id: str) -> list[Workload]:
         """The workloads that inherit from a registry server."""
         return [row for row in self.workloads if row.registry_server_id == registry_server_id]
@@ -79,3 +97,21 @@ class Store:
             resolutions=await self.registry_servers.resolutions(connection),
             problems=await problems.open_problems(connection),
         )
+
+    async def unmask(self, writing: change_log.Writing, unmasking: Unmasking) -> None:
+        """Store identities that were masked as they are whole; rows keep their ids and links."""
+        changed = [("mcpservers_registry", key, identity) for key, identity in unmasking.registry.items()]
+        changed += [("mcpservers_workload", key, identity) for key, identity in unmasking.workloads.items()]
+        for table, key, identity in changed:
+            await writing.connection.execute(
+                text(f"UPDATE {table} SET url = :url, identity = :identity, updated_at = :at WHERE id = :id"),
+                {"url": identity.raw, "identity": identity.canonical, "at": writing.at, "id": key},
+            )
+        for (_, canonical), identity in unmasking.resolutions.items():
+            await writing.connection.execute(
+                text("UPDATE registry_resolutions SET identity = :identity WHERE remote AND identity = :old"),
+                {"identity": identity.canonical, "old": canonical},
+            )
+        if not unmasking.empty:
+            detail = f"{len(changed)} identities are stored whole that an earlier version had masked"
+            await change_log.record(writing, [change_log.Logged("database", "", "", "updated", "ingestion", detail)])

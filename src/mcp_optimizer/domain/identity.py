@@ -11,7 +11,6 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from mcp_optimizer.domain.models import Identity, Kind
-from mcp_optimizer.text import masked_query
 
 _MAX_LENGTH: Final = 2048
 _MAX_REPOSITORY: Final = 255
@@ -47,18 +46,23 @@ class IdentityError(ValueError):
 
 @dataclass(frozen=True)
 class UrlParts:
-    """A canonical URL in parts. ``host`` is lower case, IPv6 in brackets; ``port`` None when it is the scheme's own."""
+    """A canonical URL in parts. ``host`` is lower case, IPv6 in brackets; ``port`` None when it is the scheme's own.
+
+    ``userinfo`` is a credential, and stored as a keyed hash only (S7).
+    """
 
     scheme: str
     host: str
     port: int | None
     path: str
     query: str | None
+    userinfo: str | None = None
 
     def __str__(self) -> str:
+        user = "" if self.userinfo is None else f"{self.userinfo}@"
         port = "" if self.port is None else f":{self.port}"
         query = "" if self.query is None else f"?{self.query}"
-        return f"{self.scheme}://{self.host}{port}{self.path}{query}"
+        return f"{self.scheme}://{user}{self.host}{port}{self.path}{query}"
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,11 @@ class ImageParts:
 
 
 def remote_identity(url: str) -> Identity:
-    """The identity of a remote server. Raises :class:`IdentityError`.
+    """The identity of a remote server: the whole URL, but for its fragment. Raises :class:`IdentityError`.
 
-    The values of key-like query fields are no part of it: who may use a server is not which server it is (S7).
+    A credential in it is part of it. Before it is stored, :mod:`.sealing` puts a keyed hash in its place (S7).
     """
-    raw = masked_query(url.strip())
+    raw = url.strip().partition("#")[0]
     return Identity(kind=Kind.REMOTE, canonical=str(parse_url(raw)), raw=raw)
 
 
@@ -103,8 +107,8 @@ def identity_of(kind: Kind, raw: str) -> Identity:
 def parse_url(url: str) -> UrlParts:
     """``url`` in canonical parts: scheme, host and percent-encoding case, default port (I2). Raises IdentityError.
 
-    Path, trailing slash and query are kept as they are. An empty path is ``/`` (RFC 3986 6.2.3); a fragment is never
-    sent to a server and so is no part of the identity; userinfo is refused, as it would store a secret (S7).
+    Path, trailing slash, query and userinfo are kept as they are. An empty path is ``/`` (RFC 3986 6.2.3); a fragment
+    is never sent to a server and so is no part of the identity.
     """
     text = _checked(url, "URL")
     try:
@@ -114,15 +118,17 @@ def parse_url(url: str) -> UrlParts:
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
         raise IdentityError("not a URL with scheme http or https")
-    host, port = _host_and_port(parts.netloc)
-    if _BAD_PERCENT.search(f"{parts.path}?{parts.query}"):
+    userinfo, _, place = parts.netloc.rpartition("@")
+    host, port = _host_and_port(place)
+    if _BAD_PERCENT.search(f"{userinfo}{parts.path}?{parts.query}"):
         raise IdentityError("URL holds a % that is not followed by two hexadecimal digits")
     found = UrlParts(
         scheme=scheme,
         host=host,
         port=None if port == _DEFAULT_PORTS[scheme] else port,
-        path=_without_dots(_normal_percent(parts.path)) or "/",
-        query=_normal_percent(parts.query) if "?" in text.partition("#")[0] else None,
+        path=_without_dots(normal_percent(parts.path)) or "/",
+        query=normal_percent(parts.query) if "?" in text.partition("#")[0] else None,
+        userinfo=normal_percent(userinfo) or None,
     )
     _check_length(str(found), "URL")
     return found
@@ -184,8 +190,6 @@ def _check_length(text: str, what: str) -> None:
 
 
 def _host_and_port(netloc: str) -> tuple[str, int | None]:
-    if "@" in netloc:
-        raise IdentityError("URL holds a user name or password")
     found = _NETLOC.fullmatch(netloc.lower())
     if found is None:
         raise IdentityError("URL with a bad host name or port")
@@ -231,7 +235,7 @@ def _normal_registry(registry: str) -> str:
     )
 
 
-def _normal_percent(text: str) -> str:
+def normal_percent(text: str) -> str:
     """Upper-case escapes, none of an unreserved character (RFC 3986 6.2.2.1, 6.2.2.2), none missing beyond ASCII."""
 
     def normal(match: re.Match[str]) -> str:

@@ -458,7 +458,7 @@ def url_difference(running: UrlParts, catalog: UrlParts) -> Reason | None:
         return Reason.PATH_DIFFERS
     if running.scheme != catalog.scheme:
         return Reason.SCHEME_DIFFERS
-    if running.query != catalog.query:
+    if (running.query, running.userinfo) != (catalog.query, catalog.userinfo):
         return Reason.QUERY_DIFFERS
     return Reason.TRAILING_SLASH
 

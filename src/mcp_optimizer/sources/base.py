@@ -1,7 +1,7 @@
 """What every source offers, whatever it reads from."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 
@@ -27,4 +27,13 @@ class Source(Protocol):
 
     async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
         """The workloads with their tools; None when this source has none."""
+        ...
+
+
+@runtime_checkable
+class AddressBook(Source, Protocol):
+    """A source that can be asked for the address of one workload."""
+
+    async def endpoint(self, workload: str) -> str | None:
+        """Where a workload answers now, with any credential in the address; None where it is not said."""
         ...

@@ -25,7 +25,7 @@ def is_url(location: str) -> bool:
 
 def document_label(location: str) -> str:
     """``location`` in words that may be shown and stored (S7)."""
-    return public_url(location) if is_url(location) else label_of(location)
+    return public_url(location) if "://" in location else label_of(location)
 
 
 async def read_document(location: str, settings: Settings) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.text import one_line, public_message, shorten, storable
+from mcp_optimizer.text import public_message, shorten, storable
 
 MAX_DEPTH: Final = 64
 """Tool details nested deeper than this are not kept: what reads them later recurses."""
@@ -141,5 +141,5 @@ def reason_of(error: object) -> str:
 
 
 def label_of(text: str) -> str:
-    """A name from outside as a printable line, for messages."""
-    return shorten(one_line(storable(text)), 120)
+    """A name from outside as a printable line without secrets, for messages."""
+    return shorten(public_message(storable(text)), 120)

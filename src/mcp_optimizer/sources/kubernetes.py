@@ -44,11 +44,19 @@ class KubernetesSource:
         Raises :class:`SourceError` when nothing could be read. When some kind or namespace could not, the listing has
         the others and is incomplete (L9).
         """
+        return await with_tools(await self._listing(), self._settings, on_progress)
+
+    async def endpoint(self, workload: str) -> str | None:
+        """Where a workload answers now. Raises :class:`SourceError`."""
+        listed = (await self._listing()).workloads
+        return next((item.endpoint for item in listed if item.name == workload), None)
+
+    async def _listing(self) -> WorkloadListing:
         async with await KubernetesClient.opened(self._settings, self._environment) as client:
             found = await every_kind(client, namespaces_of(self._settings))
         refuse_nothing_read(found)
         listing, self._holders = await asyncio.to_thread(assemble, found, source=self.label, holders=self._holders)
-        return await with_tools(listing, self._settings, on_progress)
+        return listing
 
 
 def namespaces_of(settings: Settings) -> tuple[str, ...]:

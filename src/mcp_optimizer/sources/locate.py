@@ -1,4 +1,4 @@
-"""What a person names as a source, made a :class:`~mcp_optimizer.sources.base.Source`."""
+"""What a person names as a source, made a :class:`~mcp_optimizer.sources.base.AddressBook`."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import OnProgress, Source
+from mcp_optimizer.sources.base import AddressBook, OnProgress
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
 from mcp_optimizer.sources.kubernetes import KubernetesSource
 from mcp_optimizer.sources.mcp_tools import with_tools
@@ -17,7 +17,7 @@ from mcp_optimizer.sources.toolhive_client import ToolHiveClient
 from mcp_optimizer.sources.toolhive_discovery import address_of
 
 
-def open_source(spec: str | None, settings: Settings, *, state_home: Path | None = None) -> Source:
+def open_source(spec: str | None, settings: Settings, *, state_home: Path | None = None) -> AddressBook:
     """The source that ``spec`` names; nothing is read yet.
 
     None: ToolHive, or the cluster where the settings say that workloads run in one. ``toolhive``: ToolHive,
@@ -59,6 +59,12 @@ class DocumentSource:
             return None
         return await with_tools(listing, self._settings, on_progress)
 
+    async def endpoint(self, workload: str) -> str | None:
+        """Where a workload answers, as the snapshot says. Raises :class:`SourceError`."""
+        listing = (await self._read()).listing
+        listed = listing.workloads if listing else ()
+        return next((item.endpoint for item in listed if item.name == workload), None)
+
     async def _read(self) -> Snapshot:
         document = await read_document(self._location, self._settings)
         try:
@@ -75,7 +81,7 @@ class UrlSource:
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = url
         self._settings = settings
-        self._found: Source | None = None
+        self._found: AddressBook | None = None
 
     @property
     def label(self) -> str:
@@ -90,7 +96,11 @@ class UrlSource:
         """The workloads of what is there. Raises :class:`SourceError`."""
         return await (await self._resolved()).workloads(on_progress)
 
-    async def _resolved(self) -> Source:
+    async def endpoint(self, workload: str) -> str | None:
+        """Where a workload of what is there answers now. Raises :class:`SourceError`."""
+        return await (await self._resolved()).endpoint(workload)
+
+    async def _resolved(self) -> AddressBook:
         """A URL with a path is a document; one without is a ToolHive where one answers."""
         if self._found is None:
             has_path = urlsplit(address_of(self._url).base_url).path.strip("/") != ""

@@ -13,13 +13,13 @@ from mcp_optimizer.domain.models import Catalog, ObservedWorkload, WorkloadListi
 from mcp_optimizer.errors import NotFoundError, SourceError
 from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.documents import HttpStatusError
-from mcp_optimizer.sources.json_values import kind_of, label_of, object_of, reason_of
+from mcp_optimizer.sources.json_values import kind_of, label_of, list_of, object_of, reason_of
 from mcp_optimizer.sources.mcp_tools import with_tools
 from mcp_optimizer.sources.registry_documents import parse_catalog
 from mcp_optimizer.sources.registry_pages import paged_catalog
 from mcp_optimizer.sources.toolhive_client import ToolHiveAddress, ToolHiveClient, workload_path
 from mcp_optimizer.sources.toolhive_discovery import default_state_home, discover
-from mcp_optimizer.sources.workload_items import is_remote, item_name, named_items, observed_workload
+from mcp_optimizer.sources.workload_items import endpoint_of, is_remote, item_name, named_items, observed_workload
 
 _REGISTRY: Final = "/api/v1beta/registry/default"
 _REGISTRY_PAGES: Final = "/registry/default/v0.1/servers"
@@ -72,6 +72,14 @@ class ToolHiveSource:
             source=self.label, workloads=tuple(observed), problems=named.problems, complete=named.complete
         )
         return await with_tools(listing, self._settings, on_progress)
+
+    async def endpoint(self, workload: str) -> str | None:
+        """Where a workload's proxy answers now. Raises :class:`SourceError`."""
+        async with AsyncExitStack() as stack:
+            client = await self._client(stack)
+            answer = object_of(await client.get_json(_WORKLOADS))
+        items = (item for item in list_of(answer.get("workloads")) if item_name(item) == workload)
+        return next((endpoint_of(item.get("url")) for item in items), None)
 
     async def start(self, server: str, *, name: str) -> str | None:
         """Have ToolHive run a server of its registry as workload ``name``; None when that was begun.

@@ -6,7 +6,7 @@ secrets never leave this module, as they never enter it (S7).
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from mcp_optimizer.domain.identity import IdentityError, identity_of, is_image_id
 from mcp_optimizer.domain.models import (
@@ -23,7 +23,6 @@ from mcp_optimizer.domain.status_text import without_age
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import kind_of, object_of, reason_of, text_of
 from mcp_optimizer.sources.tool_definitions import tool_definitions
-from mcp_optimizer.text import masked_query
 
 _IMAGE_LABEL: Final = "io.modelcontextprotocol.server.name"
 _VIRTUAL: Final = frozenset({"virtualmcp", "vmcp", "virtualmcpserver"})
@@ -135,14 +134,14 @@ def _identity(
 
 
 def endpoint_of(url: object) -> str | None:
-    """Where an MCP server answers: http(s), without what may be secret (S7) and without a fragment; None elsewhere."""
+    """Where an MCP server answers: an http(s) URL as it is, but for its fragment; None elsewhere."""
+    address = text_of(url).partition("#")[0]
     try:
-        parts = urlsplit(text_of(url))
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            return None
-        return masked_query(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, "")))
+        parts = urlsplit(address)
+        there = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         return None
+    return address if there else None
 
 
 def _evidence(item: Mapping[str, Any], export: Mapping[str, Any]) -> Evidence:

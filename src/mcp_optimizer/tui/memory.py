@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from mcp_optimizer.domain.models import Value
+from mcp_optimizer.redaction import redact_text
 from mcp_optimizer.text import storable
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.columns import Sort
@@ -31,7 +32,7 @@ class ListState(Value):
     def of(cls, filter_text: str, order: Sort | None, chosen: str = "") -> "ListState":
         """The state of a table."""
         return cls(
-            filter=storable(filter_text),
+            filter=redact_text(storable(filter_text)),
             sort=order.column if order else None,
             descending=bool(order and order.descending),
             chosen=chosen,

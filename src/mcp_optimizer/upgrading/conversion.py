@@ -4,14 +4,16 @@ The plan is that of an ingestion into an empty store, by the same planners and t
 under other names, until what was written has been compared with them; then they go, in the same transaction.
 """
 
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
 
 from mcp_optimizer.db import quarantine
 from mcp_optimizer.db.change_log import Logged, Writing, record
+from mcp_optimizer.db.credential_key import replace_key
 from mcp_optimizer.db.legacy import OldDatabase, OldRow, drop_old, read_old, set_aside
 from mcp_optimizer.db.problems import Problem, open_and_close
 from mcp_optimizer.db.quarantine import Quarantined
@@ -21,6 +23,7 @@ from mcp_optimizer.db.upgrade import is_current, run_alembic
 from mcp_optimizer.domain.lifecycle import WorkloadsPlan, plan_workloads
 from mcp_optimizer.domain.models import CatalogEntry, Cause
 from mcp_optimizer.domain.reconcile import CatalogPlan, reconcile
+from mcp_optimizer.domain.sealing import Sealer
 from mcp_optimizer.domain.upgrade_report import OldTableCount
 from mcp_optimizer.embedding_memory import UnstoredMemory, remember
 from mcp_optimizer.embeddings import Embedder
@@ -51,6 +54,8 @@ class ConversionPlan:
     """The registry half, and what is matched with it; written in this order."""
     refused: tuple[Quarantined, ...]
     counts: tuple[OldTableCount, ...]
+    key: bytes = field(repr=False)
+    """What credentials in URLs were hashed with; the new database gets it."""
 
     @property
     def linked(self) -> int:
@@ -86,7 +91,8 @@ class Conversion:
     async def plan(self, old: OldDatabase) -> ConversionPlan:
         """What becomes of ``old``. Reads nothing else and writes nothing."""
         now = self._surroundings.timestamp()
-        placement = place(old, now=now)
+        key = secrets.token_bytes(32)
+        placement = place(old, now=now, sealer=Sealer(key))
         kept = KeptIds(placement)
         catalog = reconcile(placement.catalog, [])
         async with self._store.database.reading() as connection:
@@ -101,7 +107,7 @@ class Conversion:
         chosen = {key_of(pair.entry) for pair in catalog.entries}
         shared = [entry for entry in catalog.claims if key_of(entry) not in chosen]
         counts = _counted(old, placement, refused, shared)
-        return ConversionPlan(old, placement, catalog, workloads, (registry, draft), refused, counts)
+        return ConversionPlan(old, placement, catalog, workloads, (registry, draft), refused, counts, key)
 
     async def embed(self, plan: ConversionPlan, on_progress: OnProgress | None = None) -> int:
         """Fill in the vectors; how many were made. Raises EmbeddingError when none can be: then nothing is changed."""
@@ -123,6 +129,7 @@ class Conversion:
                 return False
             await in_its_thread(connection, lambda bare: set_aside(bare, plan.old.shape))
             await connection.run_sync(run_alembic, None, model)
+            await replace_key(connection, plan.key)
             writing = Writing(connection, self._surroundings.timestamp())
             await self._write(writing, plan)
             await compare(connection, plan.old, keys_of_drafts(*plan.drafts, plan.refused), plan.counts)

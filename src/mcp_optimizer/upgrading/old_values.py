@@ -10,6 +10,7 @@ from mcp_optimizer.db.legacy import OldRow, Shape
 from mcp_optimizer.db.quarantine import Quarantined
 from mcp_optimizer.domain.identity import IdentityError, identity_of, remote_identity
 from mcp_optimizer.domain.models import Identity, Kind, ToolDefinition
+from mcp_optimizer.redaction import redact_json, redact_text
 from mcp_optimizer.sources.json_values import clean_json, label_of, reason_of, text_of
 from mcp_optimizer.sources.tool_definitions import tool_definition
 from mcp_optimizer.text import public_url, storable
@@ -127,12 +128,12 @@ def quarantined(row: OldRow, reason: object) -> Quarantined:
 def _kept(name: str, value: Any) -> Any:
     if isinstance(value, bytes):
         try:
-            return storable(value.decode())
+            return redact_text(storable(value.decode()))
         except UnicodeDecodeError:
             return f"hex {value.hex()}"
     if isinstance(value, str):
-        return public_url(value) if name in _PLACES else storable(value)
-    return clean_json(value)
+        return public_url(value) if name in _PLACES else redact_text(storable(value))
+    return redact_json(clean_json(value))
 
 
 def _name_in_details(columns: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from mcp_optimizer.domain.models import (
     WorkloadListing,
 )
 from mcp_optimizer.domain.old_descriptions import OldDescription, take_apart
+from mcp_optimizer.domain.sealing import Sealer
 from mcp_optimizer.sources.json_values import label_of, reason_of, text_of
 from mcp_optimizer.sources.workload_items import endpoint_of
 from mcp_optimizer.upgrading.old_values import ToolError, as_catalogs_say, flag, identity_in, quarantined, tool_in
@@ -75,9 +76,9 @@ class Placement:
         return WorkloadListing(source=_SOURCE, workloads=tuple(observed for observed, _ in self.workloads.values()))
 
 
-def place(old: OldDatabase, *, now: str) -> Placement:
+def place(old: OldDatabase, *, now: str, sealer: Sealer) -> Placement:
     """Find a place for every row of ``old``; what has none is in ``quarantined``, with the reason."""
-    placing = _Placing(old, now)
+    placing = _Placing(old, now, sealer)
     placing.registry()
     placing.workloads()
     placing.lost_tools()
@@ -85,7 +86,8 @@ def place(old: OldDatabase, *, now: str) -> Placement:
 
 
 class _Placing:
-    def __init__(self, old: OldDatabase, now: str) -> None:
+    def __init__(self, old: OldDatabase, now: str, sealer: Sealer) -> None:
+        self._sealer = sealer
         self.result = Placement(old.shape)
         self._old = old
         self._now = now
@@ -147,10 +149,11 @@ class _Placing:
                 self._refuse(row, f"another workload has the name {label_of(name)}")
                 continue
             tools = tuple(self._taken(row, registry=False))
+            endpoint = endpoint_of(row.columns.get("url"))
             observed = ObservedWorkload(
                 name=name,
                 identity=identity,
-                endpoint=endpoint_of(row.columns.get("url")),
+                endpoint=endpoint and self._sealer.url(endpoint),
                 transport=text_of(row.columns.get("transport")),
                 status=text_of(row.columns.get("status")) or "unknown",
                 group=text_of(row.columns.get("group")),
@@ -205,7 +208,7 @@ class _Placing:
 
     def _identity(self, row: OldRow) -> Identity | None:
         try:
-            return identity_in(row, self._old.shape)
+            return self._sealer.identity(identity_in(row, self._old.shape))
         except IdentityError as error:
             self._refuse(row, error)
             return None
