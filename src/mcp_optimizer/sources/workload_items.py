@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-from mcp_optimizer.domain.identity import IdentityError, identity_of
+from mcp_optimizer.domain.identity import identity_of
 from mcp_optimizer.domain.models import (
     Cause,
     Evidence,
@@ -21,6 +21,7 @@ from mcp_optimizer.domain.models import (
 )
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import kind_of, object_of, reason_of, text_of
+from mcp_optimizer.sources.place_names import identity_or_reason
 from mcp_optimizer.sources.tool_definitions import tool_definitions
 from mcp_optimizer.text import masked_query
 
@@ -124,10 +125,7 @@ def _identity(
         missing = "no image is named" if isinstance(given, str | None) else f"the image is {kind_of(given)}, not a text"
     if not raw:
         return None, reason_of(f"{missing}: {details_problem}" if details_problem else missing)
-    try:
-        return identity_of(kind, raw), None
-    except IdentityError as error:
-        return None, reason_of(error)
+    return identity_or_reason(kind, raw)
 
 
 def endpoint_of(url: object) -> str | None:
