@@ -5,6 +5,7 @@ import asyncio
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import alembic.command  # noqa: F401 (before the victims are let loose, so that they are killed in their work)
 
@@ -93,7 +94,7 @@ async def kill_revisions(old: Place, place: Place, *, kills: int, seed: int) -> 
             counts["said done"] += "done" in said
             assert bool((await upgrade(place)).done) == (version == first)
             stored = dump(place)
-            assert {table: stored[table] for table in before[1]} == before[1]
+            assert {table: _with_columns_of(kept, stored[table]) for table, kept in before[1].items()} == before[1]
             whole = whole or schema(place)
             assert schema(place) == whole
             assert value(place, "SELECT version_num FROM alembic_version") == HEAD
@@ -113,3 +114,8 @@ async def assert_whole(path: Path) -> None:
 
 if __name__ == "__main__":
     let_loose(live)
+
+
+def _with_columns_of(before: list[Any], after: list[Any]) -> list[Any]:
+    """The rows of a table as they were before later revisions added columns, which come last."""
+    return [row[: len(before[0])] for row in after] if before else after
