@@ -109,7 +109,7 @@ class Ingestion:
             )
         after = replace(draft.applied_to(state, plan.claims), resolutions=given | state.resolutions)
         await self._embed(run, draft, dry_run=dry_run)
-        result = registry_report(plan, catalog, draft.registry_failures)
+        result = registry_report(plan, catalog, draft.registry_failures, changes)
         shown = with_workload_failures(result, draft.workload_failures)
         report = report.model_copy(update={"registry": shown, "embedded_texts": run.embedded_texts})
         if dry_run:
@@ -254,7 +254,9 @@ class _Run:
         self.progress(IngestPhase.FETCH, detail=self.source.label)
         catalog = listing = None
         if self.part is not IngestPart.WORKLOADS:
-            catalog = await self.source.catalog()
+            catalog = await self.source.catalog(
+                lambda done, total: self.progress(IngestPhase.FETCH, done, total, detail=self.source.label)
+            )
         if self.part is not IngestPart.REGISTRY:
             listing = await self.source.workloads(lambda done, total: self.progress(IngestPhase.TOOLS, done, total))
         missing = {

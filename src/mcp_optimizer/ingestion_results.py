@@ -1,29 +1,46 @@
 """What an ingestion reports, and which problems it leaves open. Pure: plans in, values out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mcp_optimizer.db.problems import Problem
-from mcp_optimizer.domain.lifecycle import WorkloadsPlan
+from mcp_optimizer.domain.lifecycle import WorkloadChange, WorkloadsPlan
 from mcp_optimizer.domain.models import Catalog, ItemProblem, Relation, Workload, WorkloadListing
 from mcp_optimizer.domain.reconcile import CatalogPlan, Change
-from mcp_optimizer.domain.reports import DuplicateReport, RegistryReport, WorkloadReport
+from mcp_optimizer.domain.reports import DuplicateReport, RegistryReport, WorkloadReport, group_problems
 
 
-def registry_report(plan: CatalogPlan, catalog: Catalog, failures: Mapping[str, str]) -> RegistryReport:
-    """What became of the catalog's entries. ``failures``: names whose texts could not be embedded, with the reason."""
+def registry_report(
+    plan: CatalogPlan, catalog: Catalog, failures: Mapping[str, str], changes: Iterable[WorkloadChange] = ()
+) -> RegistryReport:
+    """What became of the catalog's entries. ``failures``: names whose texts could not be embedded, with the reason.
+
+    ``changes``: what follows for linked workloads.
+    """
     stored = tuple(
         ItemProblem(name=name, reason=f"stored, but not embedded: {reason}") for name, reason in failures.items()
     )
+    counts: dict[str, Any] = {str(change): len(plan.of(change)) for change in Change}
     return RegistryReport(
-        **{str(change): len(plan.of(change)) for change in Change},
+        **counts,
         removed=len(plan.removed),
+        removed_names=tuple(row.name for row in plan.removed),
+        unlinked=tuple(
+            made.after.name for made in changes if made.before and made.before.linked and not made.after.linked
+        ),
         duplicates=tuple(
             DuplicateReport(identity=item.identity.raw, names=item.names, chosen=item.chosen)
             for item in plan.duplicates
         ),
-        skipped=plan.skipped + stored,
         complete=catalog.complete,
+        **_skipped(plan.skipped + stored),
     )
+
+
+def _skipped(problems: Iterable[ItemProblem]) -> dict[str, Any]:
+    """Skipped parts for a report, which is stored and shown: an identity may hold what is not (S7)."""
+    told = tuple(ItemProblem(name=item.name, reason=item.reason, kind=item.kind) for item in problems)
+    return {"skipped": told, "skipped_by_reason": group_problems(told)}
 
 
 def with_workload_failures(report: RegistryReport, failures: Mapping[str, str]) -> RegistryReport:
@@ -32,12 +49,15 @@ def with_workload_failures(report: RegistryReport, failures: Mapping[str, str]) 
         ItemProblem(name=name, reason=f"its tools could not be embedded anew: {reason}")
         for name, reason in failures.items()
     )
-    return report.model_copy(update={"skipped": report.skipped + followed})
+    return report.model_copy(update=_skipped(report.skipped + followed))
 
 
 def registry_problems(plan: CatalogPlan, report: RegistryReport) -> list[Problem]:
     """The problems to be kept open: skipped entries, and duplicates that no one has resolved."""
-    skipped = [Problem(entity="registry", name=i.name, problem="skipped", reason=i.reason) for i in report.skipped]
+    skipped = [
+        Problem(entity="registry", name=group.subject, problem="skipped", reason=group.told())
+        for group in report.skipped_by_reason
+    ]
     duplicates = [
         Problem(
             entity="registry",
