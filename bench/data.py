@@ -108,7 +108,7 @@ class MadeUpSource:
     listed: WorkloadListing | None = None
     label: str = "made up"
 
-    async def catalog(self) -> Catalog | None:
+    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
         """The catalog."""
         return self.made
 

@@ -82,7 +82,7 @@ def snapshot_document(state: StoredState, registry_tools: _Tools, workload_tools
 
 
 def _entry_of(row: RegistryServer, tools: Sequence[StoredTool]) -> CatalogEntry:
-    fields = ("name", "identity", "transport", "description", "title", "tags", "tier", "repository", "group")
+    fields = ("name", "identity", "transport", "description", "title", "tags", "tier", "repository", "group", "status")
     definitions = tuple(tool.definition for tool in tools)
     return CatalogEntry(**{field: getattr(row, field) for field in fields}, tools=definitions)
 
@@ -109,6 +109,7 @@ def _legacy(entry: CatalogEntry) -> dict[str, Any]:
         "tags": list(entry.tags),
         "tier": entry.tier,
         "repository_url": entry.repository,
+        **({"status": entry.status} if entry.status else {}),
         "tools": [tool.name for tool in entry.tools],
         "tool_definitions": [tool.details for tool in entry.tools],
     }

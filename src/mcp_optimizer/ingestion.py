@@ -278,7 +278,9 @@ class _Run:
         self.progress(IngestPhase.FETCH, detail=self.source.label)
         catalog = listing = None
         if self.part is not IngestPart.WORKLOADS:
-            catalog = await self.source.catalog()
+            catalog = await self.source.catalog(
+                lambda done, total: self.progress(IngestPhase.FETCH, done, total, detail=self.source.label)
+            )
         if self.part is not IngestPart.REGISTRY:
             listing = await self.source.workloads(lambda done, total: self.progress(IngestPhase.TOOLS, done, total))
         missing = {

@@ -7,7 +7,7 @@ from mcp_optimizer.db.problems import Problem
 from mcp_optimizer.domain.lifecycle import WorkloadChange, WorkloadsPlan
 from mcp_optimizer.domain.models import Catalog, ItemProblem, ObservedWorkload, Relation, Workload, WorkloadListing
 from mcp_optimizer.domain.reconcile import CatalogPlan, Change
-from mcp_optimizer.domain.reports import DuplicateReport, RegistryReport, WorkloadReport
+from mcp_optimizer.domain.reports import DuplicateReport, RegistryReport, WorkloadReport, group_problems
 
 
 def registry_report(plan: CatalogPlan, catalog: Catalog, failures: Mapping[str, str]) -> RegistryReport:
@@ -23,10 +23,16 @@ def registry_report(plan: CatalogPlan, catalog: Catalog, failures: Mapping[str, 
             DuplicateReport(identity=item.identity.raw, names=item.names, chosen=item.chosen)
             for item in plan.duplicates
         ),
-        skipped=tuple(item.model_copy(update={"identity": None}) for item in plan.skipped) + stored,
         removed_names=tuple(row.name for row in plan.removed),
         complete=catalog.complete,
+        **_skipped(plan.skipped + stored),
     )
+
+
+def _skipped(problems: Iterable[ItemProblem]) -> dict[str, Any]:
+    """Skipped parts for a report, which is stored and shown: an identity may hold what is not (S7)."""
+    told = tuple(ItemProblem(name=item.name, reason=item.reason, kind=item.kind) for item in problems)
+    return {"skipped": told, "skipped_by_reason": group_problems(told)}
 
 
 def with_workloads(
@@ -42,7 +48,7 @@ def with_workloads(
     )
     return report.model_copy(
         update={
-            "skipped": report.skipped + followed,
+            **_skipped(report.skipped + followed),
             "unlinked": tuple(sorted(change.after.name for change in changes if not change.after.linked)),
             "admitted": tuple(change.after.name for change in admitted),
         }
@@ -51,7 +57,10 @@ def with_workloads(
 
 def registry_problems(plan: CatalogPlan, report: RegistryReport) -> list[Problem]:
     """The problems to be kept open: skipped entries, and duplicates that no one has resolved."""
-    skipped = [Problem(entity="registry", name=i.name, problem="skipped", reason=i.reason) for i in report.skipped]
+    skipped = [
+        Problem(entity="registry", name=group.subject, problem="skipped", reason=group.told())
+        for group in report.skipped_by_reason
+    ]
     duplicates = [
         Problem(
             entity="registry",

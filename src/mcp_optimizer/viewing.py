@@ -91,6 +91,7 @@ class Catalogue:
             group=row.group,
             title=row.title,
             description=row.description,
+            status=row.status,
             updated_at=row.updated_at,
         )
 

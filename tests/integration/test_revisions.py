@@ -67,7 +67,10 @@ async def test_from_every_revision_to_one_schema_with_all_that_is_stored(
     assert foretold.done[0].replace("upgrade ", "upgraded ") == report.done[0]
     assert (report.backup is not None) == isinstance(database, SqlitePlace)
     assert ("no copy was made" in describe_upgrade(report)) == (report.backup is None)
-    assert {table: rows(database, query) for table, query in queries.items()} == before
+    after = {table: rows(database, query) for table, query in queries.items()}
+    assert {table: [row[: len(before[table][0])] for row in kept] for table, kept in after.items() if kept} == {
+        table: kept for table, kept in before.items() if kept
+    }  # later columns come last
     assert (await report_of(database)).done == ()
     fresh = new_place("fresh")
     await made(fresh)

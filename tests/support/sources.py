@@ -20,7 +20,7 @@ class MemorySource:
         self._listing = listing
         self._error = error
 
-    async def catalog(self) -> Catalog | None:
+    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
         """The catalog that was given."""
         if self._error is not None:
             raise self._error

@@ -10,6 +10,8 @@ from mcp_optimizer.domain.reports import (
     IngestReport,
     RegistryReport,
     WorkloadReport,
+    group_problems,
+    listed_names,
 )
 
 PROBLEM = ItemProblem(name="x", reason="y")
@@ -54,3 +56,24 @@ def test_a_check_is_ok_when_every_finding_is() -> None:
     good, bad = (CheckFinding(name="n", ok=ok, detail="d") for ok in (True, False))
     assert CheckReport(findings=(good, good)).ok
     assert not CheckReport(findings=(good, bad)).ok
+
+
+def test_c5_many_problems_of_one_reason_are_one_with_a_count() -> None:
+    npm = [ItemProblem(name=f"s{number:02}", reason="npm") for number in range(95)]
+    few = [ItemProblem(name=name, reason="two alike") for name in ("x", "y")]
+    groups = group_problems([*npm[:50], *few, PROBLEM, *npm[50:]])
+    assert [(group.subject, group.told()) for group in groups] == [
+        ("95 entries", "npm: s00, s01, s02 and 92 more"),
+        ("x", "two alike"),
+        ("y", "two alike"),
+        ("x", "y"),
+    ]
+    assert sum(len(group.names) for group in groups) == 98
+    assert group_problems(()) == ()
+
+
+def test_names_beyond_a_number_are_counted() -> None:
+    assert listed_names(["a", "b"], 2) == "a, b"
+    assert listed_names(["a", "b", "c"], 2) == "a, b and 1 more"
+    report = IngestReport(registry=RegistryReport(removed=2, removed_names=("a", "b"), unlinked=("w",)))
+    assert report.summary == "registry: 2 removed, 1 unlinked"

@@ -129,6 +129,7 @@ def test_official_pages_count_only_the_latest_that_is_not_deleted() -> None:
         "metadata": {"nextCursor": "x"},
     }
     assert [entry.name for entry in catalog(page).entries] == ["new"]
+    assert not catalog(page).complete
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_what_is_no_catalog_is_an_error(document: object) -> None:
 
 
 def test_a_section_of_the_wrong_type_makes_the_catalog_incomplete() -> None:
-    parsed = catalog({"servers": {"a": {"image": "a/b"}}, "remote_servers": [], "groups": {"x": 1}})
+    parsed = catalog({"servers": {"a": {"image": "a/b"}}, "remote_servers": "x", "groups": {"x": 1}})
     assert [entry.name for entry in parsed.entries] == ["a"]
     assert {item.name for item in parsed.skipped} == {"remote_servers", "groups"}
     assert not parsed.complete

@@ -26,8 +26,8 @@ def registry() -> None:
 def list_servers(program: Program, *, as_json: bool) -> None:
     """List all registry servers."""
     servers = program.run(lambda service: service.registry_servers())
-    columns = ("NAME", "KIND", "TOOLS", "WORKLOADS", "IDENTITY", "ALSO CLAIMED BY")
-    rows = [(s.name, s.kind, s.tools, s.workloads, s.identity, ", ".join(s.duplicates)) for s in servers]
+    columns = ("NAME", "KIND", "TOOLS", "WORKLOADS", "IDENTITY", "ALSO CLAIMED BY", "STATUS")
+    rows = [(s.name, s.kind, s.tools, s.workloads, s.identity, ", ".join(s.duplicates), s.status) for s in servers]
     empty = "The catalog is empty. `ingest registry` fills it."
     emit(servers, as_json=as_json, text=lambda: table(columns, rows, empty=empty))
 
@@ -67,6 +67,7 @@ def _describe(server: "RegistryServerDetail") -> str:
             ("name", server.name),
             ("title", server.title),
             ("kind", server.kind),
+            ("status", server.status),
             ("identity", server.identity),
             ("transport", server.transport),
             ("tier", server.tier),

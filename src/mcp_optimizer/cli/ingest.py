@@ -10,7 +10,7 @@ import click
 from mcp_optimizer.cli.confirm import dry_run_option
 from mcp_optimizer.cli.output import emit, json_option
 from mcp_optimizer.cli.program import DONE, FAILED, PARTLY, Program, say_error
-from mcp_optimizer.domain.reports import IngestPart, IngestProgress, IngestReport
+from mcp_optimizer.domain.reports import IngestPart, IngestProgress, IngestReport, RegistryReport, listed_names
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.text import one_line
 
@@ -71,19 +71,11 @@ def describe(report: IngestReport) -> str:
         for duplicate in report.registry.duplicates:
             names = " and ".join(map(one_line, duplicate.names))
             if duplicate.chosen in duplicate.names:
-                said = f"{one_line(duplicate.chosen or '')} is the entry for {one_line(duplicate.identity)}"
-                lines.append(f"  resolved   {said}, not the other of {names}")
+                resolved = f"{one_line(duplicate.chosen or '')} is the entry for {one_line(duplicate.identity)}"
+                lines.append(f"  resolved   {resolved}, not the other of {names}")
             else:
                 lines.append(f"  duplicate  {one_line(duplicate.identity)} is claimed by {names}")
-        for label, names in (
-            ("removed", report.registry.removed_names),
-            ("unlinked", report.registry.unlinked),
-            ("taken in", report.registry.admitted),
-        ):
-            if names:
-                more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-                lines.append(f"  {label:<10} {', '.join(map(one_line, names[:_MAX_NAMES]))}{more}")
-        lines += [f"  skipped    {one_line(item.name)}: {one_line(item.reason)}" for item in report.registry.skipped]
+        lines += _registry_lines(report.registry)
     if report.workloads:
         lines += [f"  rejected   {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.rejected]
         lines += [f"  failed     {one_line(item.name)}: {one_line(item.reason)}" for item in report.workloads.failed]
@@ -91,6 +83,18 @@ def describe(report: IngestReport) -> str:
         lines.append(f"  {report.workloads.linked} linked, {report.workloads.autonomous} autonomous{unidentified}")
     lines.append(f"  {report.embedded_texts} texts embedded, {report.seconds:.1f} s")
     return "\n".join(lines)
+
+
+def _registry_lines(report: RegistryReport) -> list[str]:
+    """What was skipped, by reason, and what is removed, with the workloads that lose their link by it."""
+    lines = [f"  skipped    {one_line(group.subject)}: {one_line(group.told())}" for group in report.skipped_by_reason]
+    if report.removed_names:
+        lines.append(f"  removed    {one_line(listed_names(report.removed_names))}")
+    if report.unlinked:
+        lines.append(f"  unlinked   {one_line(listed_names(report.unlinked))}")
+    if report.admitted:
+        lines.append(f"  taken in   {one_line(listed_names(report.admitted))}")
+    return lines
 
 
 @contextmanager

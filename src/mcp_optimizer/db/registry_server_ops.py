@@ -22,7 +22,7 @@ from mcp_optimizer.embeddings import Vector
 
 _COLUMNS = (
     "name", "url", "package", "identity", "remote", "transport", "description", "title", "tags", "tier",
-    "repository", "group", "text_hash", "tools_digest", "claim", "claim_identity", "updated_at",
+    "repository", "group", "status", "text_hash", "tools_digest", "claim", "claim_identity", "updated_at",
 )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def _identity(row: Mapping[str, Any]) -> Identity:
 
 _REGISTRY_FIELDS = (
     "id", "name", "transport", "description", "title", "tier", "repository", "group",
-    "text_hash", "tools_digest", "created_at", "updated_at",
+    "status", "text_hash", "tools_digest", "created_at", "updated_at",
 )  # fmt: skip
 
 _WORKLOAD_FIELDS = (

@@ -82,6 +82,8 @@ class CatalogEntry(Value):
     tier: str = ""
     repository: str = ""
     group: str = ""
+    status: str = ""
+    """What the catalog says of its life, such as ``deprecated``; empty: it is active (C8)."""
     tools: tuple[ToolDefinition, ...] = ()
 
 
@@ -90,8 +92,10 @@ class ItemProblem(Value):
 
     name: str
     reason: str
+    kind: Kind | None = None
+    """Of a part of a catalog that was skipped: its kind, where known (C6)."""
     identity: Identity | None = Field(default=None, exclude=True)
-    """Of a skipped part of a catalog, where it is known: a stored row of this identity stays (C6). Not shown."""
+    """Of a part of a catalog that was skipped: its identity, where known. A stored row of it stays (C6). Not shown."""
 
 
 class Catalog(Value):
@@ -196,6 +200,8 @@ class RegistryServer(Value):
     tier: str = ""
     repository: str = ""
     group: str = ""
+    status: str = ""
+    """What the catalog says of its life, such as ``deprecated``; empty: it is active (C8)."""
     text_hash: str = ""
     """Hash of the text that ``server_embedding`` was made from; empty when there is no embedding."""
     tools_digest: str = ""

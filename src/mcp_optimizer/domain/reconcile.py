@@ -371,7 +371,7 @@ def same_content(entry: CatalogEntry, row: RegistryServer) -> bool:
     return same_fields and bool(row.text_hash) and tools_digest(entry.name, entry.tools) == row.tools_digest
 
 
-CONTENT_FIELDS = ("identity", "transport", "description", "title", "tags", "tier", "repository", "group")
+CONTENT_FIELDS = ("identity", "transport", "description", "title", "tags", "tier", "repository", "group", "status")
 
 
 def _content(entry: CatalogEntry) -> str:

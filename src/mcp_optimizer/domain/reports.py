@@ -1,6 +1,7 @@
 """What an ingestion or a change by hand did, or in a dry run would do. The command line prints these values and the
 terminal UI shows them."""
 
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from mcp_optimizer.domain.definitions import DefinitionChange
@@ -16,6 +17,46 @@ class DuplicateReport(Value):
     """The name that a person chose, where one did: then it is settled (M3)."""
 
 
+MAX_NAMED = 50
+"""Of more names than this the rest is only counted."""
+_ALIKE = 3
+"""Problems with one reason beyond this number are told as one."""
+
+
+class ProblemGroup(Value):
+    """Problems that have one reason: all their names, in the order of the catalog."""
+
+    reason: str
+    names: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        """Whose problem it is, in few words: the one name, or their number."""
+        return self.names[0] if len(self.names) == 1 else f"{len(self.names):,} entries"
+
+    def told(self, most: int = 3) -> str:
+        """The reason; of several, with the first names."""
+        return self.reason if len(self.names) == 1 else f"{self.reason}: {listed_names(self.names, most)}"
+
+
+def group_problems(problems: Iterable[ItemProblem]) -> tuple[ProblemGroup, ...]:
+    """Problems by reason: the many alike as one, others one by one, all where the first of them stands."""
+    by_reason: dict[str, list[str]] = {}
+    for problem in problems:
+        by_reason.setdefault(problem.reason, []).append(problem.name)
+    return tuple(
+        ProblemGroup(reason=reason, names=names)
+        for reason, alike in by_reason.items()
+        for names in ([tuple(alike)] if len(alike) > _ALIKE else [(name,) for name in alike])
+    )
+
+
+def listed_names(names: Sequence[str], most: int = MAX_NAMED) -> str:
+    """Names in one line, those beyond ``most`` counted."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 class RegistryReport(Value):
     """The registry half of an ingestion. Every entry is in exactly one of the first counts, or in a list."""
 
@@ -27,6 +68,8 @@ class RegistryReport(Value):
     unchanged: int = 0
     duplicates: tuple[DuplicateReport, ...] = ()
     skipped: tuple[ItemProblem, ...] = ()
+    skipped_by_reason: tuple[ProblemGroup, ...] = ()
+    """The same, the many that have one reason as one."""
     removed_names: tuple[str, ...] = ()
     """The entries that left the catalog."""
     unlinked: tuple[str, ...] = ()
@@ -61,7 +104,7 @@ class WorkloadReport(Value):
     """False: the listing was not whole, so nothing was deleted (L9)."""
 
 
-_NOT_COUNTED = frozenset({"complete", "linked", "autonomous", "unidentified", "removed_names"})
+_NOT_COUNTED = frozenset({"complete", "linked", "autonomous", "unidentified", "skipped_by_reason", "removed_names"})
 """What the one line of a report leaves out."""
 
 

@@ -30,6 +30,8 @@ class RegistryServerView(Value):
     group: str = ""
     title: str = ""
     description: str = ""
+    status: str = ""
+    """What the catalog says of its life, such as ``deprecated``; empty: it is active (C8)."""
     updated_at: str = ""
 
 

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 
 type OnProgress = Callable[[int, int], None]
-"""Called with (done, total) while workloads are asked for their tools."""
+"""Called with (done, total) while a catalog is read in pages, or workloads are asked for their tools."""
 
 
 class Source(Protocol):
@@ -21,7 +21,7 @@ class Source(Protocol):
         """The source in words that may be shown and stored: never a secret (S7)."""
         ...
 
-    async def catalog(self) -> Catalog | None:
+    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
         """The catalog; None when this source has none."""
         ...
 

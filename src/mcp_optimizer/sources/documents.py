@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +13,11 @@ import httpx2
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import label_of, parse_json, reason_of
+from mcp_optimizer.sources.yaml_values import parse_yaml
 from mcp_optimizer.text import public_url
 
+_YAML_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*#[^\n]*\n|\s)*(?:---|[A-Za-z_$\"'][\w.$\"'-]*:\s|- )")
+"""How YAML starts, and JSON does not."""
 _CHUNK: Final = 1024 * 1024
 _DOWNLOAD_PATIENCE: Final = 12
 """A whole download may take this many times as long as one request may be silent."""
@@ -29,16 +34,37 @@ def document_label(location: str) -> str:
 
 
 async def read_document(location: str, settings: Settings) -> object:
-    """The JSON document at a path or URL. Raises :class:`SourceError`.
+    """The JSON or YAML document at a path or URL. Raises :class:`SourceError`.
 
     Parsing happens in a thread: a document of tens of megabytes takes seconds, in which a UI must go on.
     """
-    label = document_label(location)
     if is_url(location):
         data = await download(location, settings)
     else:
         data = await asyncio.to_thread(read_file, location, settings.max_document_bytes)
-    return await asyncio.to_thread(parse_json, data, label=label)
+    return await asyncio.to_thread(parse_document, data, location=location)
+
+
+def parse_document(data: bytes, *, location: str) -> object:
+    """The document in ``data``: JSON, or YAML where the location or the text itself says so.
+
+    Raises :class:`SourceError`.
+    """
+    label = document_label(location)
+    if location.partition("?")[0].lower().endswith((".yaml", ".yml")):
+        return parse_yaml(data, label=label)
+    try:
+        return parse_json(data, label=label)
+    except SourceError:
+        if not _YAML_START.match(data):
+            raise
+        try:
+            document = parse_yaml(data, label=label)
+        except SourceError:
+            document = None
+        if isinstance(document, dict | list):
+            return document
+        raise
 
 
 def read_file(location: str, max_bytes: int) -> bytes:
@@ -77,18 +103,28 @@ async def download(url: str, settings: Settings) -> bytes:
 
 
 async def fetch_bytes(
-    client: httpx2.AsyncClient, url: str, *, label: str, max_bytes: int, seconds: float, body: object = None
+    client: httpx2.AsyncClient,
+    url: str,
+    *,
+    label: str,
+    max_bytes: int,
+    seconds: float,
+    body: object = None,
+    on_response: Callable[[httpx2.Response], None] | None = None,
 ) -> bytes:
     """The body of a successful answer to GET ``url``, read no further than ``max_bytes``, within ``seconds``.
 
-    With a ``body`` it is posted as JSON. Raises :class:`HttpStatusError` for another status than success,
-    :class:`SourceError` for all else.
+    With a ``body`` it is posted as JSON. ``on_response`` sees status and headers of a success. Raises
+    :class:`HttpStatusError` for another status than success, :class:`SourceError` for all else.
     """
     asked = client.stream("GET", url) if body is None else client.stream("POST", url, json=body)
     try:
         async with asyncio.timeout(seconds), asked as response:
             if not response.is_success:
-                raise HttpStatusError(label, response.status_code, await _start_of(response))
+                retry_after = response.headers.get("retry-after", "")
+                raise HttpStatusError(label, response.status_code, await _start_of(response), retry_after)
+            if on_response is not None:
+                on_response(response)
             chunks: list[bytes] = []
             size = 0
             async for chunk in response.aiter_bytes():
@@ -102,12 +138,16 @@ async def fetch_bytes(
 
 
 class HttpStatusError(SourceError):
-    """An answer whose status says that it failed. ``body`` is the start of the answer."""
+    """An answer whose status says that it failed. ``body`` is the start of the answer.
 
-    def __init__(self, label: str, status: int, body: bytes) -> None:
+    ``retry_after`` is its header, as given: seconds, or a date.
+    """
+
+    def __init__(self, label: str, status: int, body: bytes, retry_after: str = "") -> None:
         super().__init__(f"{label} answered HTTP {status}")
         self.status = status
         self.body = body
+        self.retry_after = retry_after
 
 
 def too_large(label: str, max_bytes: int) -> SourceError:

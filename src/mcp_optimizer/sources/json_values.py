@@ -3,9 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.text import public_message, shorten, storable
 
@@ -93,6 +94,22 @@ def list_of(value: object) -> list[Any]:
 def texts_of(value: object) -> tuple[str, ...]:
     """The non-empty texts in a JSON list, each once, in its order."""
     return tuple(dict.fromkeys(text for text in map(text_of, list_of(value)) if text))
+
+
+def first_text(holder: Mapping[str, Any], *fields: str) -> str:
+    """The first of ``fields`` that is a non-empty text."""
+    return next((text for field in fields if (text := text_of(holder.get(field)))), "")
+
+
+def wrong_types(
+    name: str, holder: Mapping[str, Any], *, texts: Iterable[str] = (), lists: Iterable[str] = ()
+) -> Iterator[ItemProblem]:
+    """A problem for each member that is given, but is no text, or no list: it is left out."""
+    wanted = [(field, str, "a text") for field in texts] + [(field, list, "a list") for field in lists]
+    for field, kind, what in wanted:
+        value = holder.get(field)
+        if value is not None and not isinstance(value, kind):
+            yield ItemProblem(name=name, reason=f"`{field}` is {kind_of(value)}, not {what}, and is left out")
 
 
 def clean_json(value: Any) -> Any:

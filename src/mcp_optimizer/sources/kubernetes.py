@@ -34,7 +34,7 @@ class KubernetesSource:
         except SourceError:
             return "kubernetes"
 
-    async def catalog(self) -> None:
+    async def catalog(self, on_progress: OnProgress | None = None) -> None:
         """A cluster has workloads and no catalog."""
         return
 

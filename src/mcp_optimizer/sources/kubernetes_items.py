@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from mcp_optimizer.domain.identity import IdentityError, identity_of
 from mcp_optimizer.domain.models import Identity, Kind, ObservedWorkload
 from mcp_optimizer.domain.status_text import without_age
 from mcp_optimizer.sources.json_values import kind_of, list_of, object_of, reason_of, text_of
+from mcp_optimizer.sources.place_names import identity_or_reason
 from mcp_optimizer.sources.workload_items import endpoint_of
 
 API_GROUP: Final = "toolhive.stacklok.dev"
@@ -108,10 +108,7 @@ def _identity(spec: Mapping[str, Any], kind: ResourceKind, address: str) -> tupl
     if not raw:
         absent = given is None or isinstance(given, str)
         return None, f"no {what} is named" if absent else f"the {what} is {kind_of(given)}, not a text"
-    try:
-        return identity_of(of, raw), None
-    except IdentityError as error:
-        return None, reason_of(error)
+    return identity_or_reason(of, raw)
 
 
 def _remote_url(spec: Mapping[str, Any]) -> object:

@@ -1,5 +1,6 @@
 """What a person names as a source, made a :class:`~mcp_optimizer.sources.base.AddressBook`."""
 
+import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,8 @@ from mcp_optimizer.sources.base import AddressBook, OnProgress
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
 from mcp_optimizer.sources.kubernetes import KubernetesSource
 from mcp_optimizer.sources.mcp_tools import with_tools
-from mcp_optimizer.sources.registry_documents import parse_catalog
+from mcp_optimizer.sources.registry_pages import Pages
+from mcp_optimizer.sources.registry_url import read_url
 from mcp_optimizer.sources.snapshots import Snapshot, is_snapshot, parse_snapshot
 from mcp_optimizer.sources.toolhive import ToolHiveSource
 from mcp_optimizer.sources.toolhive_client import ToolHiveClient
@@ -21,8 +23,9 @@ def open_source(spec: str | None, settings: Settings, *, state_home: Path | None
     """The source that ``spec`` names; nothing is read yet.
 
     None: ToolHive, or the cluster where the settings say that workloads run in one. ``toolhive``: ToolHive,
-    discovered. ``kubernetes``: the cluster. An http(s) URL: a registry document or snapshot there, or a ToolHive
-    whose base URL it is. ``unix://…``: a ToolHive at this socket. Else: a file, registry document or snapshot.
+    discovered. ``kubernetes``: the cluster. An http(s) URL: a registry document or snapshot there, a registry's API,
+    or a registry or ToolHive whose base URL it is. ``unix://…``: a ToolHive at this socket. Else: a file, registry
+    document or snapshot.
     """
     if spec == "kubernetes" or (spec is None and settings.runtime_mode == "k8s"):
         return KubernetesSource(settings)
@@ -45,9 +48,9 @@ class DocumentSource:
         """The path, or the URL without what may be secret."""
         return document_label(self._location)
 
-    async def catalog(self) -> Catalog | None:
+    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
         """The catalog; None when it is a snapshot without one. Raises :class:`SourceError`."""
-        return (await self._read()).catalog
+        return (await self._read(on_progress)).catalog
 
     async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
         """The workloads; None when it is no snapshot, or one without them. Raises :class:`SourceError`.
@@ -65,14 +68,21 @@ class DocumentSource:
         listed = listing.workloads if listing else ()
         return next((item.endpoint for item in listed if item.name == workload), None)
 
-    async def _read(self) -> Snapshot:
-        document = await read_document(self._location, self._settings)
+    async def _read(self, on_progress: OnProgress | None = None) -> Snapshot:
         try:
-            if is_snapshot(document):
-                return parse_snapshot(document, source=self.label)
-            return Snapshot(catalog=parse_catalog(document, source=self.label), listing=None)
+            if is_url(self._location):
+                pages = await read_url(self._location, self._settings, on_progress)
+            else:
+                pages = Pages(await read_document(self._location, self._settings))
+            return await asyncio.to_thread(self._parsed, pages)
         except SourceError as error:
-            raise SourceError(f"{self.label}: {error.message}", remedy=error.remedy) from None
+            message = error.message if self.label in error.message else f"{self.label}: {error.message}"
+            raise SourceError(message, remedy=error.remedy) from None
+
+    def _parsed(self, pages: Pages) -> Snapshot:
+        if is_snapshot(pages.document):
+            return parse_snapshot(pages.document, source=self.label)
+        return Snapshot(catalog=pages.catalog(source=self.label), listing=None)
 
 
 class UrlSource:
@@ -88,9 +98,9 @@ class UrlSource:
         """The URL without what may be secret."""
         return self._found.label if self._found else document_label(self._url)
 
-    async def catalog(self) -> Catalog | None:
+    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
         """The catalog of what is there. Raises :class:`SourceError`."""
-        return await (await self._resolved()).catalog()
+        return await (await self._resolved()).catalog(on_progress)
 
     async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
         """The workloads of what is there. Raises :class:`SourceError`."""

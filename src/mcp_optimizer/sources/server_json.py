@@ -1,54 +1,69 @@
-"""One server.json of the upstream format, made catalog entries: one for each OCI package and each remote. Pure."""
+"""One server.json, in every version of its schema, made catalog entries: one for each image and each remote. Pure.
+
+Versions differ in the spelling of names (snake_case until 2025-09-16), in where a package says its registry and name
+(``registry_name`` and ``name`` in the seed of May 2025), and in whether an image's registry and tag stand apart from
+its name (until 2025-10-11).
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from mcp_optimizer.domain.identity import IdentityError, identity_of
-from mcp_optimizer.domain.models import CatalogEntry, ItemProblem, Kind
-from mcp_optimizer.sources.json_values import kind_of, list_of, object_of, reason_of, text_of, texts_of
+from mcp_optimizer.domain.models import CatalogEntry, IdentityKey, ItemProblem, Kind
+from mcp_optimizer.sources.image_names import image_name
+from mcp_optimizer.sources.json_values import (
+    first_text,
+    kind_of,
+    list_of,
+    object_of,
+    reason_of,
+    text_of,
+    texts_of,
+    wrong_types,
+)
+from mcp_optimizer.sources.place_names import identity_or_problem
+from mcp_optimizer.sources.server_versions import ServerRecord, status_of
 from mcp_optimizer.sources.tool_definitions import tool_definitions
 
-_OFFICIAL: Final = "io.modelcontextprotocol.registry/official"
 _PUBLISHER: Final = "io.modelcontextprotocol.registry/publisher-provided"
 _TOOLHIVE: Final = "io.github.stacklok"
-_IMAGE_TYPES: Final = frozenset({"oci", "docker"})
+_IMAGE_TYPES: Final = frozenset({"oci", "docker", "docker-hub", "dockerhub", "ghcr", "container", "image"})
+_TYPES: Final = _IMAGE_TYPES | {"npm", "pypi", "nuget", "mcpb", "dxt", "cargo", "crates", "gem", "go", "maven", "brew"}
+_STREAMABLE: Final = frozenset({"streamable", "streamable_http", "streamablehttp", "http"})
+_CONTAINER_RUNTIMES: Final = frozenset({"docker", "podman", "nerdctl"})
 
 
-def server_entries(item: object, *, unnamed: str) -> Iterator[CatalogEntry | ItemProblem]:
-    """The entries of one item of a server list, or why there are none (C5).
+def server_entries(record: ServerRecord) -> Iterator[CatalogEntry | ItemProblem]:
+    """The entries of one server.json, or why there are none (C5).
 
-    ``item`` is a server.json, or ``{"server": server.json, "_meta": …}`` as the official registry's API gives it. Of
-    what that API lists, versions that are not the latest or were deleted are no entries. ``unnamed`` stands for the
-    name where there is none.
+    Of places with one identity the first given counts, so its transport does.
     """
-    if not isinstance(item, Mapping):
-        yield ItemProblem(name=unnamed, reason=f"expected a server object, got {kind_of(item)}")
-        return
-    wrapped = item.get("server")
-    server = wrapped if isinstance(wrapped, Mapping) else item
-    if not (_is_current(item) and _is_current(server)):
-        return
-    name = text_of(server.get("name"))
-    if not name:
-        yield ItemProblem(name=unnamed, reason="the entry has no name")
-        return
-    found = list(_places(server))
-    for place in found:
-        yield _entry(server, name, place)
-    if not found:
+    server, name = record.server, record.name
+    yield from wrong_types(name, server, texts=("description", "title"), lists=("packages", "remotes"))
+    places = list(_places(server))
+    seen: set[IdentityKey] = set()
+    for place in places:
+        found = _entry(record, place)
+        if isinstance(found, ItemProblem):
+            yield found
+        elif found is not None and found.identity.key not in seen:
+            seen.add(found.identity.key)
+            yield found
+    if not places:
         yield ItemProblem(name=name, reason=_why_nothing(server))
-    for place, value in enumerate([*list_of(server.get("packages")), *list_of(server.get("remotes"))]):
-        if not isinstance(value, Mapping) and found:
-            yield ItemProblem(name=name, reason=f"package or remote {place + 1} is {kind_of(value)}, not an object")
+    for section, kind in (("packages", None), ("remotes", Kind.REMOTE)):
+        for number, value in enumerate(list_of(server.get(section)), 1):
+            if not isinstance(value, Mapping):
+                reason = f"{section[:-1]} {number} is {kind_of(value)}, not an object"
+                yield ItemProblem(name=name, reason=reason, kind=kind)
 
 
-def _is_current(holder: Mapping[str, Any]) -> bool:
-    official = object_of(object_of(holder.get("_meta")).get(_OFFICIAL))
-    return official.get("isLatest") is not False and official.get("status") != "deleted"
+def transport_name(given: str) -> str:
+    """A transport as the present schema spells it."""
+    return "streamable-http" if given.lower() in _STREAMABLE else given
 
 
 class _Place(NamedTuple):
-    """Where a server can be had. ``key`` is what ToolHive files its extras under."""
+    """Where a server is available. ``key`` is what ToolHive files its extras under."""
 
     kind: Kind
     raw: str
@@ -59,58 +74,70 @@ class _Place(NamedTuple):
 def _places(server: Mapping[str, Any]) -> Iterator[_Place]:
     """Every package that is an image, and every remote."""
     for package in map(object_of, list_of(server.get("packages"))):
-        if _package_type(package) in _IMAGE_TYPES:
-            transport = text_of(object_of(package.get("transport")).get("type"))
-            yield _Place(Kind.CONTAINER, _image(package), text_of(package.get("identifier")), transport)
-    for remote in map(object_of, list_of(server.get("remotes"))):
-        if remote:
+        if _is_image(package):
+            identifier = first_text(package, "identifier", "name")
+            raw = image_name(
+                identifier,
+                base_url=first_text(package, "registryBaseUrl", "registry_base_url"),
+                version=text_of(package.get("version")),
+            )
+            yield _Place(Kind.CONTAINER, raw, identifier, _transport(package))
+    for remote in list_of(server.get("remotes")):
+        if isinstance(remote, Mapping):
             url = text_of(remote.get("url"))
-            yield _Place(Kind.REMOTE, url, url, text_of(remote.get("type")))
+            yield _Place(Kind.REMOTE, url, url, text_of(remote.get("type")) or _transport(remote))
+
+
+def _transport(holder: Mapping[str, Any]) -> str:
+    transport = holder.get("transport")
+    return text_of(object_of(transport).get("type")) or first_text(holder, "transport", "transport_type")
+
+
+def _is_image(package: Mapping[str, Any]) -> bool:
+    package_type = _package_type(package)
+    if package_type in _TYPES:
+        return package_type in _IMAGE_TYPES
+    return first_text(package, "runtimeHint", "runtime_hint").lower() in _CONTAINER_RUNTIMES
 
 
 def _package_type(package: Mapping[str, Any]) -> str:
-    return text_of(package.get("registryType") or package.get("registry_type")).lower()
+    """Where the package comes from. The seed files have the package's own name where its registry should stand."""
+    fields = ("registryType", "registry_type", "registry", "registry_name", "registryName")
+    given = [text for field in fields if (text := text_of(package.get(field)).lower())]
+    return next((text for text in given if text in _TYPES), given[0] if given else "")
 
 
-def _image(package: Mapping[str, Any]) -> str:
-    """The image reference. Older server.json files give registry and tag apart from the identifier."""
-    image = text_of(package.get("identifier"))
-    if not image:
-        return ""
-    host = text_of(package.get("registryBaseUrl")).rpartition("://")[2].strip("/")
-    if host and host != "docker.io" and "." not in image.partition("/")[0]:
-        image = f"{host}/{image}"
-    version = text_of(package.get("version"))
-    has_tag = "@" in image or ":" in image.rpartition("/")[2]
-    return image if has_tag or not version else f"{image}:{version}"
-
-
-def _entry(server: Mapping[str, Any], name: str, place: _Place) -> CatalogEntry | ItemProblem:
+def _entry(record: ServerRecord, place: _Place) -> CatalogEntry | ItemProblem | None:
+    """The entry; None where ToolHive's extras say that it is deleted."""
+    server, name = record.server, record.name
     if not place.raw:
         what = "a remote has no URL" if place.kind is Kind.REMOTE else "a package has no image"
-        return ItemProblem(name=name, reason=what)
-    try:
-        identity = identity_of(place.kind, place.raw)
-    except IdentityError as error:
-        return ItemProblem(name=name, reason=reason_of(error))
-    extras = _extras(server, place.key)
+        return ItemProblem(name=name, reason=what, kind=place.kind)
+    identity = identity_or_problem(name, place.kind, place.raw)
+    if isinstance(identity, ItemProblem):
+        return identity
+    extras = _extras(server, (place.key, place.raw))
+    status = status_of(extras)
+    if status == "deleted":
+        return None
     return CatalogEntry(
         name=name,
         identity=identity,
-        transport=place.transport or text_of(extras.get("transport")),
+        transport=transport_name(place.transport or text_of(extras.get("transport"))),
         description=text_of(server.get("description")),
         title=text_of(server.get("title")),
         tags=texts_of(extras.get("tags")),
         tier=text_of(extras.get("tier")),
-        repository=text_of(object_of(server.get("repository")).get("url")),
+        repository=text_of(object_of(server.get("repository")).get("url")) or text_of(server.get("repository")),
+        status=record.status or status,
         tools=tool_definitions(extras.get("tool_definitions"), extras.get("tools")),
     )
 
 
-def _extras(server: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _extras(server: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, Any]:
     """What ToolHive adds for one package or remote."""
     by_identifier = object_of(object_of(object_of(server.get("_meta")).get(_PUBLISHER)).get(_TOOLHIVE))
-    return object_of(by_identifier.get(key))
+    return next((object_of(by_identifier[key]) for key in keys if key in by_identifier), {})
 
 
 def _why_nothing(server: Mapping[str, Any]) -> str:

@@ -43,18 +43,18 @@ class ToolHiveSource:
         """``toolhive``, with its address once that is known."""
         return f"toolhive {self._address.label}" if self._address else "toolhive"
 
-    async def catalog(self) -> Catalog:
+    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog:
         """ToolHive's default registry, in pages where the whole is not offered. Raises :class:`SourceError`."""
         async with AsyncExitStack() as stack:
             client = await self._client(stack)
             try:
                 answer = await client.get_json(_REGISTRY)
             except HttpStatusError as refusal:
-                return await self._paged(client, refusal)
+                return await self._paged(client, refusal, on_progress)
             if not isinstance(object_of(answer).get("registry"), Mapping):
                 refusal = SourceError(f"ToolHive {client.address.label} gave {kind_of(answer)} without a registry")
-                return await self._paged(client, refusal)
-            return await asyncio.to_thread(parse_catalog, object_of(answer)["registry"], source=self.label)
+                return await self._paged(client, refusal, on_progress)
+            return await asyncio.to_thread(parse_catalog, answer, source=self.label)
 
     async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing:
         """All workloads, with the tools of those that run. Raises :class:`SourceError` when they can't be listed.
@@ -99,9 +99,9 @@ class ToolHiveSource:
                 raise
         return None
 
-    async def _paged(self, client: ToolHiveClient, refusal: SourceError) -> Catalog:
+    async def _paged(self, client: ToolHiveClient, refusal: SourceError, on_progress: OnProgress | None) -> Catalog:
         try:
-            return await paged_catalog(client, _REGISTRY_PAGES, source=self.label)
+            return await paged_catalog(client, _REGISTRY_PAGES, source=self.label, on_progress=on_progress)
         except SourceError as error:
             structlog.get_logger().debug("no registry pages either", reason=str(error))
             raise refusal from None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from mcp_optimizer.domain.identity import IdentityError, identity_of, is_image_id
+from mcp_optimizer.domain.identity import identity_of, is_image_id
 from mcp_optimizer.domain.models import (
     Cause,
     Evidence,
@@ -22,6 +22,7 @@ from mcp_optimizer.domain.models import (
 from mcp_optimizer.domain.status_text import without_age
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import kind_of, object_of, reason_of, text_of
+from mcp_optimizer.sources.place_names import identity_or_reason
 from mcp_optimizer.sources.tool_definitions import tool_definitions
 
 _IMAGE_LABEL: Final = "io.modelcontextprotocol.server.name"
@@ -127,10 +128,7 @@ def _identity(
     if not raw:
         missing = text_of(item.get("identity_problem")) or missing
         return None, reason_of(f"{missing}: {details_problem}" if details_problem else missing)
-    try:
-        return identity_of(kind, raw), None
-    except IdentityError as error:
-        return None, reason_of(error)
+    return identity_or_reason(kind, raw)
 
 
 def endpoint_of(url: object) -> str | None:

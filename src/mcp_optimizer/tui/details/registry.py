@@ -13,6 +13,8 @@ def registry_document(server: RegistryServerView, clock: Clock, width: int) -> L
     page.title(server.name, (linked, Tone.GOOD if server.workloads else Tone.MUTED))
     if server.title and server.title != server.name:
         page.paragraph(server.title, Tone.MUTED)
+    if server.status:
+        page.field("status", f"⚠ {server.status} by its catalog", Tone.WARN)
     page.field("identity", server.identity)
     detail = server if isinstance(server, RegistryServerDetail) else None
     if detail and detail.canonical_identity != server.identity:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mcp_optimizer.domain.models import ItemProblem
-from mcp_optimizer.domain.reports import DeletionReport, IngestReport, RegistryReport, WorkloadReport
+from mcp_optimizer.domain.reports import DeletionReport, IngestReport, RegistryReport, WorkloadReport, listed_names
 from mcp_optimizer.tui.ages import count, duration
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.tone import Tone
@@ -58,7 +58,12 @@ def _registry(page: Document, report: RegistryReport) -> None:
     _counts(page, ((name, getattr(report, name)) for name in names))
     for duplicate in report.unresolved[:_MANY]:
         page.field("! duplicate", f"{duplicate.identity}: {', '.join(duplicate.names)}", Tone.WARN)
-    _problems(page, "– skipped", report.skipped, Tone.WARN)
+    for group in report.skipped_by_reason[:_MANY]:
+        page.field("– skipped", f"{group.subject}: {group.told()}", Tone.WARN)
+    if len(report.skipped_by_reason) > _MANY:
+        page.field("– skipped", f"and {count(len(report.skipped_by_reason) - _MANY)} more; Activity lists them all")
+    page.field("removed", listed_names(report.removed_names))
+    page.field("unlinked", listed_names(report.unlinked), Tone.WARN)
 
 
 def _workloads(page: Document, report: WorkloadReport) -> None:

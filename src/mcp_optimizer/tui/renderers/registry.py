@@ -11,7 +11,7 @@ def registry_renderer(clock: Clock) -> Renderer[RegistryServerView]:
     return Renderer(
         name="registry servers",
         columns=(
-            Column("name", "Name", lambda s: Cell(s.name, Tone.STRONG), 0, 40, fill=2, minimum=18),
+            Column("name", "Name", _name, 0, 40, fill=2, minimum=18),
             Column("linked", "Linked", _linked, 1, 6, right=True, order=lambda s: s.workloads),
             Column("tools", "Tools", lambda s: _number(s.tools), 2, 6, right=True, order=lambda s: s.tools),
             Column("duplicates", "Dup", _duplicates, 3, 5, right=True, order=lambda s: len(s.duplicates)),
@@ -38,6 +38,10 @@ def registry_renderer(clock: Clock) -> Renderer[RegistryServerView]:
     )
 
 
+def _name(server: RegistryServerView) -> Cell:
+    return Cell(f"{server.name} ({server.status})", Tone.WARN) if server.status else Cell(server.name, Tone.STRONG)
+
+
 def _linked(server: RegistryServerView) -> Cell:
     return Cell(str(server.workloads), Tone.GOOD) if server.workloads else Cell("·", Tone.MUTED)
 
@@ -57,4 +61,4 @@ def _flags(server: RegistryServerView) -> str:
     flags = ["linked" if server.workloads else "unused"]
     if server.duplicates:
         flags.append("resolved" if server.chosen else "duplicate")
-    return " ".join(flags)
+    return " ".join([*flags, server.status] if server.status else flags)
