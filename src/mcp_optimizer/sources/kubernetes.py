@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import WorkloadListing
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import OnProgress
+from mcp_optimizer.sources.base import LateAnswers, OnProgress
 from mcp_optimizer.sources.kubernetes_access import api_server_url
 from mcp_optimizer.sources.kubernetes_client import KubernetesClient
 from mcp_optimizer.sources.kubernetes_items import ResourceKind
@@ -38,7 +38,9 @@ class KubernetesSource:
         """A cluster has workloads and no catalog."""
         return
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing:
         """All workloads of the namespaces that are looked into, with the tools of those that run.
 
         Raises :class:`SourceError` when nothing could be read. When some kind or namespace could not, the listing has
@@ -48,7 +50,7 @@ class KubernetesSource:
             found = await every_kind(client, namespaces_of(self._settings))
         refuse_nothing_read(found)
         listing, self._holders = await asyncio.to_thread(assemble, found, source=self.label, holders=self._holders)
-        return await with_tools(listing, self._settings, on_progress)
+        return await with_tools(listing, self._settings, on_progress, late)
 
 
 def namespaces_of(settings: Settings) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import OnProgress, Source
+from mcp_optimizer.sources.base import LateAnswers, OnProgress, Source
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
 from mcp_optimizer.sources.kubernetes import KubernetesSource
 from mcp_optimizer.sources.mcp_tools import with_tools
@@ -49,7 +49,9 @@ class DocumentSource:
         """The catalog; None when it is a snapshot without one. Raises :class:`SourceError`."""
         return (await self._read()).catalog
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
         """The workloads; None when it is no snapshot, or one without them. Raises :class:`SourceError`.
 
         Only running ones whose tools the snapshot does not give are asked for them.
@@ -57,7 +59,7 @@ class DocumentSource:
         listing = (await self._read()).listing
         if listing is None:
             return None
-        return await with_tools(listing, self._settings, on_progress)
+        return await with_tools(listing, self._settings, on_progress, late)
 
     async def _read(self) -> Snapshot:
         document = await read_document(self._location, self._settings)
@@ -86,9 +88,11 @@ class UrlSource:
         """The catalog of what is there. Raises :class:`SourceError`."""
         return await (await self._resolved()).catalog()
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
         """The workloads of what is there. Raises :class:`SourceError`."""
-        return await (await self._resolved()).workloads(on_progress)
+        return await (await self._resolved()).workloads(on_progress, late)
 
     async def _resolved(self) -> Source:
         """A URL with a path is a document; one without is a ToolHive where one answers."""

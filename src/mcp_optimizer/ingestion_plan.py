@@ -1,0 +1,224 @@
+"""What a catalog and a listing mean for the store: both halves planned, as one change set. Nothing is written here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_optimizer.change_set import ChangeSet, relation_lines
+from mcp_optimizer.db.problems import Problem, differences
+from mcp_optimizer.db.store import Store, StoredState
+from mcp_optimizer.domain.lifecycle import WorkloadsPlan, follow_catalog, plan_workloads
+from mcp_optimizer.domain.loss import Loss, loss_of
+from mcp_optimizer.domain.models import Catalog, ObservedWorkload, Workload, WorkloadListing
+from mcp_optimizer.domain.reconcile import CatalogPlan, new_aliases, new_resolutions, reconcile
+from mcp_optimizer.domain.reports import IngestReport, RegistryReport, WorkloadReport
+from mcp_optimizer.ingestion_results import (
+    embedding_problems,
+    registry_problems,
+    registry_report,
+    with_workload_failures,
+    workload_problems,
+    workload_report,
+)
+from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.writes import ChangeSetWriter
+
+CAUSE = "ingestion"
+LISTING_TOOLS = "its tools are still being listed"
+"""Why a new workload has no tools yet."""
+
+type ChooseListing = Callable[[StoredState], WorkloadListing | None]
+"""Gives the workloads to be planned, for what is stored."""
+
+
+@dataclass(frozen=True)
+class RegistryHalf:
+    """The catalog's half (C1-C6), with what follows for linked workloads."""
+
+    catalog: Catalog
+    plan: CatalogPlan
+    change_set: ChangeSet
+    after: StoredState
+    """What workloads are matched against."""
+
+    def report(self, failures: ChangeSet) -> RegistryReport:
+        """What became of the entries; ``failures`` knows which texts could not be embedded."""
+        return registry_report(self.plan, self.catalog, failures.registry_failures)
+
+    def problems(self, before: StoredState, report: RegistryReport) -> tuple[list[Problem], list[Problem]]:
+        """The problems to open, and those to close."""
+        standing = [problem for problem in before.problems if problem.entity == "registry"]
+        found = registry_problems(self.plan, report)
+        return differences(standing, found, looked_at=lambda _: self.catalog.complete)
+
+
+@dataclass(frozen=True)
+class WorkloadHalf:
+    """The workloads' half: new and changed ones are matched (M, L1, L2), the rest stays."""
+
+    listing: WorkloadListing
+    plan: WorkloadsPlan
+    before: Sequence[Workload]
+    """The workloads as the registry's half leaves them."""
+    change_set: ChangeSet
+
+    def report(self, failures: ChangeSet) -> WorkloadReport:
+        """What became of the workloads; ``failures`` knows which texts could not be embedded."""
+        return workload_report(self.plan, self.listing, self.before, failures.workload_failures)
+
+    def problems(self, before: StoredState, failures: ChangeSet) -> tuple[list[Problem], list[Problem]]:
+        """The problems to open, and those to close; one of a workload that was not looked at stands."""
+        names = {item.name for item in self.listing.workloads} - set(self.listing.pending)
+        complete, pending = self.listing.complete, set(self.listing.pending)
+        return differences(
+            [problem for problem in before.problems if problem.entity == "workload"],
+            workload_problems(self.plan, failures.workload_failures),
+            looked_at=lambda problem: problem.name in names or (complete and problem.name not in pending),
+        )
+
+
+@dataclass(frozen=True)
+class IngestPlan:
+    """Both halves, and all that is to be written for them."""
+
+    before: StoredState
+    registry: RegistryHalf | None
+    workloads: WorkloadHalf | None
+    change_set: ChangeSet
+
+    @property
+    def loss(self) -> Loss | None:
+        """What it takes away (C9)."""
+        plan = self.registry.plan if self.registry else CatalogPlan()
+        heirs = {row_id for row_id, _ in plan.heirs}
+        return loss_of(
+            entries=len(self.before.registry),
+            removed=[row.name for row in plan.removed if row.id not in heirs],
+            before=self.before.workloads,
+            after=self.change_set.applied_to(self.before).workloads,
+        )
+
+    def report(self, source: str) -> IngestReport:
+        """What is done, as far as it is known once the texts are embedded."""
+        registry = self.registry.report(self.change_set) if self.registry else None
+        workloads = self.workloads.report(self.change_set) if self.workloads else None
+        if registry is not None and workloads is None:
+            registry = with_workload_failures(registry, self.change_set.workload_failures)
+        return IngestReport(source=source, registry=registry, workloads=workloads, loss=self.loss)
+
+    def settle_problems(self) -> None:
+        """Put the problems to open and to close into the change set, once the texts are embedded."""
+        found: list[tuple[list[Problem], list[Problem]]] = []
+        if self.registry is not None:
+            found.append(self.registry.problems(self.before, self.registry.report(self.change_set)))
+        if self.workloads is not None:
+            found.append(self.workloads.problems(self.before, self.change_set))
+        else:
+            failed = embedding_problems(self.change_set.workload_failures)
+            found.append(([problem for problem in failed if problem not in self.before.problems], []))
+        self.change_set.problems_opened = [problem for opened, _ in found for problem in opened]
+        self.change_set.problems_closed = [problem for _, closed in found for problem in closed]
+
+
+class IngestPlanner:
+    """Plans ingestions."""
+
+    def __init__(self, store: Store, writer: ChangeSetWriter, surroundings: Surroundings) -> None:
+        self._store = store
+        self._writer = writer
+        self._surroundings = surroundings
+
+    async def plan(
+        self, connection: AsyncConnection, catalog: Catalog | None, choose_listing: ChooseListing
+    ) -> IngestPlan:
+        """Plan the registry first, then the workloads against what that leads to (L3)."""
+        before = await self._store.state(connection)
+        registry = await self._registry(connection, catalog, before) if catalog is not None else None
+        after = registry.after if registry else before
+        listing = choose_listing(before)
+        workloads = await self._workloads(connection, listing, after) if listing is not None else None
+        halves = [half.change_set for half in (registry, workloads) if half is not None]
+        change_set = halves[0] if halves else ChangeSet(before.sequence, CAUSE)
+        for later in halves[1:]:
+            change_set = change_set.followed_by(later)
+        return IngestPlan(before, registry, workloads, change_set)
+
+    async def _registry(self, connection: AsyncConnection, catalog: Catalog, before: StoredState) -> RegistryHalf:
+        resolutions = new_resolutions(catalog, before.resolutions)
+        plan = reconcile(
+            catalog,
+            before.registry,
+            resolutions={identity.key: name for identity, name in resolutions} | before.resolutions,
+            linked_ids={row.registry_server_id for row in before.workloads if row.registry_server_id},
+            claims=before.claims,
+            aliases=before.aliases,
+        )
+        changes, notes = follow_catalog(plan, before.workloads, now=self._surroundings.timestamp())
+        change_set = await self._writer.prepare(
+            connection, before.sequence, CAUSE, entries=plan.entries, registry_removed=plan.removed, changes=changes
+        )
+        change_set.notes = relation_lines(notes)
+        change_set.resolutions = resolutions
+        change_set.claims = None if before.claims == list(plan.claims) else plan.claims
+        change_set.aliases = list(plan.aliases)
+        after = change_set.applied_to(before)
+        change_set.aliases += new_aliases(catalog, after.registry, after.aliases)
+        return RegistryHalf(catalog, plan, change_set, after)
+
+    async def _workloads(
+        self, connection: AsyncConnection, listing: WorkloadListing, before: StoredState
+    ) -> WorkloadHalf:
+        listing = _with_pending(listing, before.workloads)
+        plan = plan_workloads(
+            listing,
+            before.workloads,
+            before.index(),
+            new_id=self._surroundings.new_id,
+            now=self._surroundings.timestamp(),
+        )
+        change_set = await self._writer.prepare(
+            connection, before.sequence, CAUSE, changes=plan.changes, workloads_removed=plan.removed
+        )
+        return WorkloadHalf(listing, plan, before.workloads, change_set)
+
+
+def _with_pending(listing: WorkloadListing, stored: Sequence[Workload]) -> WorkloadListing:
+    """The listing, those marked that are still being asked for their tools: a new one says so, others stay as they
+    were, so that a slow server writes nothing until it has answered.
+    """
+    pending, rows = set(listing.pending), {row.name: row for row in stored}
+
+    def marked(observed: ObservedWorkload) -> ObservedWorkload:
+        row = rows.get(observed.name)
+        if observed.name not in pending:
+            return observed
+        if row is None or observed.identity is None or row.identity.key != observed.identity.key:
+            return observed.model_copy(update={"status_reason": LISTING_TOOLS})
+        if row.status not in {observed.status, "error"}:
+            return observed
+        return observed.model_copy(update={"status": row.status, "status_reason": row.status_reason})
+
+    return listing.model_copy(update={"workloads": tuple(map(marked, listing.workloads))}) if pending else listing
+
+
+def answered_late(answers: Sequence[ObservedWorkload], source: str, stored: Sequence[Workload]) -> WorkloadListing:
+    """A listing of the workloads that answered late, as they are stored by now; those that changed are left out."""
+    rows = {row.name: row for row in stored}
+    return WorkloadListing(
+        source=source,
+        workloads=tuple(
+            _now(observed, row)
+            for observed in answers
+            if (row := rows.get(observed.name)) is not None
+            and (observed.identity is None or row.identity.key == observed.identity.key)
+            and row.status in {observed.status, "error"}
+        ),
+        complete=False,
+    )
+
+
+def _now(observed: ObservedWorkload, row: Workload) -> ObservedWorkload:
+    """The answer in what is stored of its workload by now: another listing may have been read meanwhile."""
+    fields = ("endpoint", "transport", "proxy_mode", "group", "virtual_mcp", "evidence")
+    return observed.model_copy(update={field: getattr(row, field) for field in fields})
