@@ -6,9 +6,9 @@ is remembered, so that costs little. MCP servers that are slow to list their too
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -42,14 +42,14 @@ class Ingestion:
         self._writer = writer
         self._planner = IngestPlanner(store, writer, surroundings)
         self._surroundings = surroundings
-        self._background: set[asyncio.Task[Any]] = set()
+        self._background: dict[asyncio.Task[None], LateAnswers] = {}
 
     async def close(self) -> None:
         """Stop what waits for slow MCP servers in the background."""
-        tasks = list(self._background)
-        for task in tasks:
+        background = dict(self._background)
+        for task in background:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*background, *(late.close() for late in background.values()), return_exceptions=True)
 
     async def run(
         self,
@@ -76,7 +76,7 @@ class Ingestion:
                     self._store.database, lambda: self._attempt(run, reading, allow_loss, dry_run=dry_run)
                 )
             if late.tasks and not wait:
-                self._in_background(self._late(source, late))
+                self._in_background(source, late)
                 late = LateAnswers()
             elif late.tasks:
                 report = await self._waited(source, late, report, plan)
@@ -164,16 +164,16 @@ class Ingestion:
                 self._store.database, lambda: self._attempt(run, reading, True, dry_run=False)
             )
 
-    def _in_background(self, work: Awaitable[object]) -> None:
-        async def guarded() -> None:
+    def _in_background(self, source: Source, late: LateAnswers) -> None:
+        async def store() -> None:
             try:
-                await work
+                await self._late(source, late)
             except OptimizerError as error:  # it is in the log of runs
                 log.warning("workloads that answered late are not stored", reason=public_message(str(error)))
 
-        task = asyncio.create_task(guarded(), name="late-answers")
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task = asyncio.create_task(store(), name="late-answers")
+        self._background[task] = late
+        task.add_done_callback(self._background.pop)
 
     @asynccontextmanager
     async def _logged(self, run: IngestRun, *, dry_run: bool) -> AsyncGenerator[None]:

@@ -71,7 +71,7 @@ async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None
         await service.ingest(IngestPart.ALL)
         if changes and isinstance(simulator, ToolHiveSimulator):
             simulator.set_catalog(sample_catalog())
-            await service.ingest(IngestPart.ALL)
+            await service.ingest(IngestPart.ALL, allow_loss=True)
 
 
 def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> tuple[int, str]:
