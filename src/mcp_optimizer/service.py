@@ -22,6 +22,7 @@ from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.upgrade import check_model
 from mcp_optimizer.deletion import Deletion
+from mcp_optimizer.domain.comparison import Comparison
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
@@ -314,6 +315,11 @@ class DataService:
         async with self.store.database.reading() as connection:
             return await change_log.latest(connection, limit)
 
+    async def compare(self, before: str, after: str = "now") -> Comparison:
+        """What differs between two of: a snapshot or catalog file, ``now``, ``yesterday``, a time in ISO 8601."""
+        comparing = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.comparing")  # takes a second
+        return await comparing.StateComparer(self.store, self.settings, self.surroundings).compare(before, after)
+
     # Changing
 
     async def ingest(
@@ -357,6 +363,15 @@ class DataService:
             part, source, dry_run=dry_run, allow_loss=allow_loss, wait=wait, on_progress=on_progress
         )
         return [report]
+
+    async def ingest_document(
+        self, location: str, *, on_progress: Callable[[IngestProgress], None] | None = None
+    ) -> IngestReport:
+        """Ingest a snapshot or catalog as it stands: no MCP server that it names is asked for anything."""
+        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
+        source = locate.DocumentSource(location, self.settings, ask_servers=False)
+        (report,) = await self.ingest_from(IngestPart.ALL, source, on_progress=on_progress)
+        return report
 
     async def delete_registry_servers(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
         """Delete registry servers from this database; workloads linked to them become autonomous (L4, L10)."""

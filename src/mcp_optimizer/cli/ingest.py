@@ -46,7 +46,7 @@ def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bo
 
     async def work(service: "DataService") -> OptimizerError | None:
         async def once(source: str | None, allow_loss: bool | Loss) -> None:
-            with _progress() as on_progress:
+            with ingest_progress() as on_progress:
                 reports.extend(
                     await service.ingest(
                         IngestPart(part), [source], dry_run=dry_run, allow_loss=allow_loss, on_progress=on_progress
@@ -102,7 +102,7 @@ def describe(report: IngestReport) -> str:
 
 
 @contextmanager
-def _progress() -> Generator[OnProgress]:
+def ingest_progress() -> Generator[OnProgress]:
     """Progress on stderr when that is a terminal; nothing otherwise."""
     if not sys.stderr.isatty():
         yield lambda _: None

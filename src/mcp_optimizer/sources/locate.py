@@ -36,9 +36,10 @@ def open_source(spec: str | None, settings: Settings, *, state_home: Path | None
 class DocumentSource:
     """A file or URL that holds a registry document or a snapshot: its content tells which. Read at every call."""
 
-    def __init__(self, location: str, settings: Settings) -> None:
+    def __init__(self, location: str, settings: Settings, *, ask_servers: bool = True) -> None:
         self._location = location
         self._settings = settings
+        self._ask_servers = ask_servers
 
     @property
     def label(self) -> str:
@@ -47,21 +48,22 @@ class DocumentSource:
 
     async def catalog(self) -> Catalog | None:
         """The catalog; None when it is a snapshot without one. Raises :class:`SourceError`."""
-        return (await self._read()).catalog
+        return (await self.read()).catalog
 
     async def workloads(
         self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing | None:
         """The workloads; None when it is no snapshot, or one without them. Raises :class:`SourceError`.
 
-        Only running ones whose tools the snapshot does not give are asked for them.
+        Only running ones whose tools the snapshot does not give are asked for them, unless none is to be.
         """
-        listing = (await self._read()).listing
-        if listing is None:
-            return None
+        listing = (await self.read()).listing
+        if listing is None or not self._ask_servers:
+            return listing
         return await with_tools(listing, self._settings, on_progress, late)
 
-    async def _read(self) -> Snapshot:
+    async def read(self) -> Snapshot:
+        """The document as it stands. Raises :class:`SourceError`."""
         document = await read_document(self._location, self._settings)
         try:
             if is_snapshot(document):

@@ -20,10 +20,13 @@ class HeaderState:
     area: Area = Area.OVERVIEW
     counts: tuple[tuple[Area, int], ...] = ()
     database: str = ""
+    badge: str = ""
+    """In place of the database's name, and kept longer where there is little room."""
     read_only: bool = False
     stale: bool = False
 
 
+_BADGE_CELLS = 16
 _SHORT = {Area.RELATIONSHIPS: "Relations"}
 _MIDDLE = {Area.REGISTRY: "Reg", Area.WORKLOADS: "Work", Area.RELATIONSHIPS: "Relations"}
 _SHORTEST = {
@@ -81,7 +84,11 @@ class Header(Clickable):
     def _state(self, *, database: int) -> Content:
         """``database``: cells its name may take, the end of it where that is too long."""
         parts: list[tuple[str, str]] = []
-        if database and self.state.database:
+        if self.state.badge:
+            room = max(database, _BADGE_CELLS)
+            name = one_line(self.state.badge)
+            parts.append((f" {name if len(name) <= room else name[: room - 1] + '…'} ", "bold reverse"))
+        elif database and self.state.database:
             name = one_line(self.state.database)
             name = "…" + name[1 - database :] if len(name) > database else name
             parts.append((f" {name} ", "$foreground-muted"))
