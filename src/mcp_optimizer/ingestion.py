@@ -20,8 +20,8 @@ from mcp_optimizer.domain.loss import LargeLossError, Loss
 from mcp_optimizer.domain.models import ObservedWorkload
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestReport
 from mcp_optimizer.errors import OptimizerError
-from mcp_optimizer.ingestion_plan import IngestPlan, IngestPlanner, answered_late
-from mcp_optimizer.ingestion_results import with_late_answers
+from mcp_optimizer.ingestion_late import answered_late, with_late_answers, without_pending
+from mcp_optimizer.ingestion_plan import IngestPlan, IngestPlanner
 from mcp_optimizer.ingestion_run import IngestRun, OnProgress, Reading
 from mcp_optimizer.sources.base import LateAnswers, Source
 from mcp_optimizer.surroundings import Surroundings
@@ -128,30 +128,26 @@ class Ingestion:
 
     async def _waited(self, source: Source, late: LateAnswers, report: IngestReport, plan: IngestPlan) -> IngestReport:
         """The report of a run, with what became of the servers that answered late."""
-        for later, later_plan in await self._late(source, late):
-            if report.workloads and later.workloads and plan.workloads and later_plan.workloads:
-                workloads = with_late_answers(
-                    report.workloads, plan.workloads.plan, later.workloads, later_plan.workloads.plan
-                )
-                embedded = report.embedded_texts + later.embedded_texts
-                report = report.model_copy(update={"workloads": workloads, "embedded_texts": embedded})
-        if report.workloads is not None:  # who has gone meanwhile is waited for no more
-            report = report.model_copy(update={"workloads": report.workloads.model_copy(update={"pending": ()})})
-        return report
+        reason = ""
+        try:
+            async for later, later_plan in self._late(source, late):
+                if plan.workloads is not None and later_plan.workloads is not None:
+                    report = with_late_answers(report, plan.workloads.plan, later, later_plan.workloads.plan)
+        except OptimizerError as error:  # what the first run stored stays, and is reported
+            reason = f"answered late, and could not be stored: {public_message(str(error))}"
+        return without_pending(report, reason)
 
-    async def _late(self, source: Source, late: LateAnswers) -> list[tuple[IngestReport, IngestPlan]]:
+    async def _late(self, source: Source, late: LateAnswers) -> AsyncGenerator[tuple[IngestReport, IngestPlan]]:
         """Store slow servers as they answer, each batch in a run of its own."""
-        done: list[tuple[IngestReport, IngestPlan]] = []
         try:
             while late.tasks:
                 await asyncio.wait(late.tasks, return_when=asyncio.FIRST_COMPLETED)
                 answered, late.tasks = await asyncio.wait(late.tasks, timeout=_LATE_BATCH_SECONDS)
-                answers = [task.result() for task in answered]
+                answers = [answer for task in answered if (answer := _answer(task)) is not None]
                 run = IngestRun(IngestPart.WORKLOADS, source, self._surroundings, lambda _: None)
-                done.append(await self._store_late(run, answers))
+                yield await self._store_late(run, answers)
         finally:
             await late.close()
-        return done
 
     async def _store_late(
         self, run: IngestRun, answers: Collection[ObservedWorkload]
@@ -167,7 +163,8 @@ class Ingestion:
     def _in_background(self, source: Source, late: LateAnswers) -> None:
         async def store() -> None:
             try:
-                await self._late(source, late)
+                async for _ in self._late(source, late):
+                    pass
             except OptimizerError as error:  # it is in the log of runs
                 log.warning("workloads that answered late are not stored", reason=public_message(str(error)))
 
@@ -205,6 +202,15 @@ class Ingestion:
                 )
         except OptimizerError as failure:
             log.warning("the run could not be logged", error=public_message(str(failure)))
+
+
+def _answer(task: asyncio.Task[ObservedWorkload]) -> ObservedWorkload | None:
+    """What came of asking a server; None where that failed in a way that nobody foresaw."""
+    error = task.exception()
+    if error is None:
+        return task.result()
+    log.error("a server could not be asked for its tools", workload=task.get_name(), reason=public_message(str(error)))
+    return None
 
 
 def _allowed(loss: Loss | None, allow_loss: bool | Loss) -> bool:

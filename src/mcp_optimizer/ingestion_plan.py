@@ -10,9 +10,10 @@ from mcp_optimizer.db.problems import Problem, differences
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.lifecycle import WorkloadsPlan, follow_catalog, plan_workloads
 from mcp_optimizer.domain.loss import Loss, loss_of
-from mcp_optimizer.domain.models import Catalog, ObservedWorkload, Workload, WorkloadListing
+from mcp_optimizer.domain.models import Catalog, Workload, WorkloadListing
 from mcp_optimizer.domain.reconcile import CatalogPlan, new_aliases, new_resolutions, reconcile
 from mcp_optimizer.domain.reports import IngestReport, RegistryReport, WorkloadReport
+from mcp_optimizer.ingestion_late import with_pending
 from mcp_optimizer.ingestion_results import (
     embedding_problems,
     registry_problems,
@@ -25,8 +26,6 @@ from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.writes import ChangeSetWriter
 
 CAUSE = "ingestion"
-LISTING_TOOLS = "its tools are still being listed"
-"""Why a new workload has no tools yet."""
 
 type ChooseListing = Callable[[StoredState], WorkloadListing | None]
 """Gives the workloads to be planned, for what is stored."""
@@ -169,7 +168,7 @@ class IngestPlanner:
     async def _workloads(
         self, connection: AsyncConnection, listing: WorkloadListing, before: StoredState
     ) -> WorkloadHalf:
-        listing = _with_pending(listing, before.workloads)
+        listing = with_pending(listing, before.workloads)
         plan = plan_workloads(
             listing,
             before.workloads,
@@ -181,44 +180,3 @@ class IngestPlanner:
             connection, before.sequence, CAUSE, changes=plan.changes, workloads_removed=plan.removed
         )
         return WorkloadHalf(listing, plan, before.workloads, change_set)
-
-
-def _with_pending(listing: WorkloadListing, stored: Sequence[Workload]) -> WorkloadListing:
-    """The listing, those marked that are still being asked for their tools: a new one says so, others stay as they
-    were, so that a slow server writes nothing until it has answered.
-    """
-    pending, rows = set(listing.pending), {row.name: row for row in stored}
-
-    def marked(observed: ObservedWorkload) -> ObservedWorkload:
-        row = rows.get(observed.name)
-        if observed.name not in pending:
-            return observed
-        if row is None or observed.identity is None or row.identity.key != observed.identity.key:
-            return observed.model_copy(update={"status_reason": LISTING_TOOLS})
-        if row.status not in {observed.status, "error"}:
-            return observed
-        return observed.model_copy(update={"status": row.status, "status_reason": row.status_reason})
-
-    return listing.model_copy(update={"workloads": tuple(map(marked, listing.workloads))}) if pending else listing
-
-
-def answered_late(answers: Sequence[ObservedWorkload], source: str, stored: Sequence[Workload]) -> WorkloadListing:
-    """A listing of the workloads that answered late, as they are stored by now; those that changed are left out."""
-    rows = {row.name: row for row in stored}
-    return WorkloadListing(
-        source=source,
-        workloads=tuple(
-            _now(observed, row)
-            for observed in answers
-            if (row := rows.get(observed.name)) is not None
-            and (observed.identity is None or row.identity.key == observed.identity.key)
-            and row.status in {observed.status, "error"}
-        ),
-        complete=False,
-    )
-
-
-def _now(observed: ObservedWorkload, row: Workload) -> ObservedWorkload:
-    """The answer in what is stored of its workload by now: another listing may have been read meanwhile."""
-    fields = ("endpoint", "transport", "proxy_mode", "group", "virtual_mcp", "evidence")
-    return observed.model_copy(update={field: getattr(row, field) for field in fields})

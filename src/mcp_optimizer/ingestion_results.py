@@ -73,34 +73,6 @@ def workload_report(
     )
 
 
-def with_late_answers(
-    first: WorkloadReport, first_plan: WorkloadsPlan, later: WorkloadReport, later_plan: WorkloadsPlan
-) -> WorkloadReport:
-    """The report of a listing, with what became of the workloads that answered later."""
-    counts = {"added": first.added, "updated": first.updated, "unchanged": first.unchanged}
-    before = _outcomes(first_plan)
-    for name, outcome in _outcomes(later_plan).items():
-        if before.get(name) == "unchanged" and outcome != "unchanged":
-            counts["unchanged"] -= 1
-            counts[outcome] += 1
-    failed = {item for item in first.failed if item.name not in before or item.name not in _outcomes(later_plan)}
-    return first.model_copy(
-        update={
-            **counts,
-            "linked": later.linked,
-            "autonomous": later.autonomous,
-            "failed": tuple(sorted({*failed, *later.failed}, key=lambda item: (item.name, item.reason))),
-            "pending": tuple(name for name in first.pending if name not in _outcomes(later_plan)),
-        }
-    )
-
-
-def _outcomes(plan: WorkloadsPlan) -> dict[str, str]:
-    """What became of each workload that has a row."""
-    changed = {change.after.name: "updated" if change.before else "added" for change in plan.changes}
-    return {row.name: "unchanged" for row in plan.unchanged} | changed
-
-
 def workload_problems(plan: WorkloadsPlan, failures: Mapping[str, str]) -> list[Problem]:
     """The problems to be kept open: rejected workloads (with what was observed of them), and failed ones."""
     rejected = [

@@ -23,7 +23,7 @@ from mcp_optimizer.domain.reports import IngestPart, IngestReport
 from mcp_optimizer.domain.schedule import Pace, next_delay
 from mcp_optimizer.errors import NothingThereError, OptimizerError
 from mcp_optimizer.ingestion import Ingestion
-from mcp_optimizer.ingestion_plan import LISTING_TOOLS
+from mcp_optimizer.ingestion_late import LISTING_TOOLS
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.text import one_line, public_message

@@ -14,8 +14,8 @@ from mcp_optimizer.demo.faults import Fault
 from mcp_optimizer.demo.simulator import ToolHiveSimulator
 from mcp_optimizer.domain.reports import IngestPart, IngestReport
 from mcp_optimizer.domain.views import SearchQuery
-from mcp_optimizer.errors import SourceError
-from mcp_optimizer.ingestion_plan import LISTING_TOOLS
+from mcp_optimizer.errors import SourceError, StoreBusyError
+from mcp_optimizer.ingestion_late import LISTING_TOOLS
 from mcp_optimizer.service import DataService
 from mcp_optimizer.sources import mcp_tools
 from tests.conftest import OpenService
@@ -184,6 +184,27 @@ async def test_who_waits_gets_one_report_of_all(
     before = dump(database)
     await service.ingest(IngestPart.ALL)
     assert dump(database) == before, "that it still does not answer writes nothing"
+
+
+async def test_a_late_answer_that_cannot_be_stored_is_told_and_takes_nothing_back(
+    open_service: OpenService, there: Settings, toolhive: ToolHiveSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        mcp_tools.fetch_all, "__kwdefaults__", {**mcp_tools.fetch_all.__kwdefaults__, "slow_after": 0.2}
+    )
+    service = await open_service(there)
+    toolhive.set_fault("mcp:slow-1", Fault(stall=0.6, times=1))
+
+    async def locked(*_: object) -> None:
+        raise StoreBusyError("the database is locked")
+
+    monkeypatch.setattr(service._ingestion, "_store_late", locked)
+    (report,) = await service.ingest(IngestPart.ALL)
+    assert report.partial
+    assert report.workloads is not None
+    ((name, reason),) = [(item.name, item.reason) for item in report.workloads.failed]
+    assert (name, "could not be stored: the database is locked" in reason) == ("slow-1", True)
+    assert {view.name: view.tools for view in await service.workloads()} == {"slow-1": 0, "quick-1": 1}
 
 
 async def test_a_slow_server_gives_its_turn_to_others(toolhive: ToolHiveSimulator) -> None:

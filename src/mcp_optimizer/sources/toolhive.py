@@ -112,7 +112,8 @@ class ToolHiveSource:
                 async with asyncio.timeout_at(deadline), gate:
                     return object_of(await client.get_json(path)), ""
             except TimeoutError:
-                return {}, "ToolHive is too slow to be asked for every workload"
+                seconds = self._settings.toolhive_timeout * _PATIENCE
+                return {}, f"ToolHive took longer than {seconds:g} s to describe all workloads"
             except SourceError as error:
                 structlog.get_logger().info("part of a workload not read", reason=reason_of(error))
                 return {}, reason_of(error)
