@@ -57,6 +57,6 @@ async def test_the_badge_says_which_file_is_looked_at(width: int) -> None:
         _,
     ):
         header = app.query_one(Header)
-        assert "[b]team" in header.render().plain
+        assert "[b]te" in header.render().plain
         assert header.render().cell_length <= width
         assert ("READ-ONLY" in header.render().plain) or width < 80

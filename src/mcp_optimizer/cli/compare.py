@@ -70,7 +70,7 @@ def _compared(comparison: "Comparison") -> bool:
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|!~" else letter for letter in one_line(text))
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<#|!~" else letter for letter in one_line(text))
 
 
 def _sections(comparison: "Comparison") -> list[Section]:
