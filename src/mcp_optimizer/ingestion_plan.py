@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -86,16 +87,19 @@ class IngestPlan:
     workloads: WorkloadHalf | None
     change_set: ChangeSet
 
-    @property
+    @cached_property
     def loss(self) -> Loss | None:
         """What it takes away (C9)."""
         plan = self.registry.plan if self.registry else CatalogPlan()
         heirs = {row_id for row_id, _ in plan.heirs}
+        after = {row.id: row for row in self.before.workloads}
+        after |= {write.change.after.id: write.change.after for write in self.change_set.workloads}
+        deleted = {row.id for row in self.change_set.workloads_removed}
         return loss_of(
             entries=len(self.before.registry),
             removed=[row.name for row in plan.removed if row.id not in heirs],
             before=self.before.workloads,
-            after=self.change_set.applied_to(self.before).workloads,
+            after=[row for key, row in after.items() if key not in deleted],
         )
 
     def report(self, source: str) -> IngestReport:

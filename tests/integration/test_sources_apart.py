@@ -18,6 +18,7 @@ from mcp_optimizer.errors import SourceError, StoreBusyError
 from mcp_optimizer.ingestion_late import LISTING_TOOLS
 from mcp_optimizer.service import DataService
 from mcp_optimizer.sources import mcp_tools
+from mcp_optimizer.sources.locate import open_source
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, workload
 from tests.support.database import dump
@@ -112,6 +113,17 @@ async def test_workloads_that_cannot_be_listed_keep_no_registry_out(
     with pytest.raises(SourceError, match="HTTP 500"):
         await service.ingest(IngestPart.ALL)
     assert (await service.runs())[0].outcome == "failed"
+
+
+async def test_a_time_out_says_the_time_that_was_waited(there: Settings, toolhive: ToolHiveSimulator) -> None:
+    """The whole download might take longer; the silence is what ended it."""
+    toolhive.set_fault("registry", Fault(stall=30))
+    began = time.monotonic()
+    with pytest.raises(SourceError) as silent:
+        await open_source(f"{toolhive.url}/api/v1beta/registry/default", there).catalog()
+    waited = time.monotonic() - began
+    said = float(str(silent.value).partition("did not answer within ")[2].partition(" s")[0])
+    assert 0.4 <= said <= waited + 0.1
 
 
 def test_the_command_line_leaves_with_3_and_says_why(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
