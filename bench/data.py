@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mcp_optimizer.domain.identity import container_identity, remote_identity
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, ObservedWorkload, ToolDefinition, WorkloadListing
-from mcp_optimizer.sources.base import OnProgress
+from mcp_optimizer.sources.base import LateAnswers, OnProgress
 
 _VERBS: Final = (
     "list", "get", "create", "update", "delete", "search", "export", "import", "merge", "close", "assign", "archive",
@@ -112,7 +112,9 @@ class MadeUpSource:
         """The catalog."""
         return self.made
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
         """The workloads."""
         return self.listed
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Collection
 
-from mcp_optimizer.db.change_log import Logged, last_change, record
+from mcp_optimizer.change_set import ChangeSet
+from mcp_optimizer.db.change_log import Logged, last_change
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.definitions import changes_of
 from mcp_optimizer.domain.reports import AcceptReport
 from mcp_optimizer.errors import NotFoundError
-from mcp_optimizer.writes import Writer, until_applied
+from mcp_optimizer.writes import ChangeSetWriter, retry_on_conflict
 
 
 class Accepting:
     """Accepts because a person looked at what changed."""
 
-    def __init__(self, store: Store, writer: Writer) -> None:
+    def __init__(self, store: Store, writer: ChangeSetWriter) -> None:
         self._store = store
         self._writer = writer
 
@@ -39,11 +40,12 @@ class Accepting:
             report = AcceptReport(workload=name, accepted=chosen, dry_run=dry_run)
             if dry_run or not chosen:
                 return report
-            async with self._writer.writing(sequence) as writing:
-                await self._store.definitions.forget(writing, name, {change.tool for change in chosen})
-                said = [f"{change.tool}: {', '.join(change.fields)}" for change in chosen]
-                lines = [Logged("workload", rows[0].id, name, "accepted", "by-hand", detail) for detail in said]
-                await record(writing, lines)
+            change_set = ChangeSet(sequence, "by-hand", accepted={name: {change.tool for change in chosen}})
+            details = [f"{change.tool}: {', '.join(change.fields)}" for change in chosen]
+            change_set.notes = [
+                Logged("workload", rows[0].id, name, "accepted", "by-hand", detail) for detail in details
+            ]
+            await self._writer.apply(change_set)
             return report
 
-        return await until_applied(self._store.database, attempt)
+        return await retry_on_conflict(self._store.database, attempt)

@@ -1,9 +1,10 @@
-"""Deleting by hand. What would happen is a draft like any other: a dry run shows exactly what a run does (L4, L10)."""
+"""Deleting by hand. What would happen is a change set like any other: a dry run shows what a run does (L4, L10)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from mcp_optimizer.db.change_log import last_change
-from mcp_optimizer.db.problems import open_and_close, open_problems
+from mcp_optimizer.db.problems import open_problems
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.lifecycle import admit, become_autonomous, with_admitted
 from mcp_optimizer.domain.matching import RegistryIndex
@@ -13,24 +14,26 @@ from mcp_optimizer.domain.reconcile import duplicates_of
 from mcp_optimizer.domain.reports import DeletionReport
 from mcp_optimizer.errors import NotFoundError
 from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.writes import Writer, until_applied
+from mcp_optimizer.writes import ChangeSetWriter, retry_on_conflict
+
+_BY_HAND: Final = "deleted-by-hand"
 
 
 class Deletion:
     """Deletes registry servers and workloads from this database, never from where they come from."""
 
-    def __init__(self, store: Store, writer: Writer, surroundings: Surroundings) -> None:
+    def __init__(self, store: Store, writer: ChangeSetWriter, surroundings: Surroundings) -> None:
         self._store = store
         self._writer = writer
         self._surroundings = surroundings
 
     async def registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         """Delete registry servers; the workloads linked to them become autonomous in the same transaction (L4)."""
-        return await until_applied(self._store.database, lambda: self._registry_servers(names, dry_run=dry_run))
+        return await retry_on_conflict(self._store.database, lambda: self._registry_servers(names, dry_run=dry_run))
 
     async def workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         """Delete workloads, and what is recorded of rejected ones (L10)."""
-        return await until_applied(self._store.database, lambda: self._workloads(names, dry_run=dry_run))
+        return await retry_on_conflict(self._store.database, lambda: self._workloads(names, dry_run=dry_run))
 
     async def _registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         async with self._store.database.reading() as connection:
@@ -47,26 +50,27 @@ class Deletion:
             )
             admitted = admit(state.rejected, state.workloads, index, new_id=self._surroundings.new_id, now=now)
             changes = with_admitted(changes, admitted)
-            draft = await self._writer.draft(connection, registry_removed=rows, changes=changes)
+            change_set = await self._writer.prepare(
+                connection, state.sequence, Cause.REGISTRY_DELETED, registry_removed=rows, changes=changes
+            )
+            taken_in = {change.after.name for change in admitted}
+            change_set.claims = left if len(left) != len(state.claims) else None
+            change_set.problems_closed = [
+                problem for problem in state.problems if problem.rejected and problem.name in taken_in
+            ]
             tools = await self._store.registry_tools.ids_of_servers(connection, [row.id for row in rows])
         report = DeletionReport(
             entity="registry",
             deleted=tuple(row.name for row in rows),
             unlinked=tuple(sorted(workload.name for workload in linked)),
             tools=len(tools),
-            reembedded_texts=draft.changed_tools,
+            reembedded_texts=change_set.changed_tools,
             dry_run=dry_run,
         )
         if dry_run:
             return report
-        await self._writer.embed(draft)
-        taken_in = {change.after.name for change in admitted}
-        closed = [problem for problem in state.problems if problem.rejected and problem.name in taken_in]
-        async with self._writer.writing(state.sequence) as writing:
-            await self._writer.apply(writing, draft, cause=Cause.REGISTRY_DELETED)
-            if len(left) != len(state.claims):
-                await self._store.registry_servers.set_claims(writing, left)
-            await open_and_close(writing, [], closed, new_id=self._surroundings.new_id)
+        await self._writer.embed(change_set)
+        await self._writer.apply(change_set)
         return report
 
     async def _workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
@@ -76,7 +80,7 @@ class Deletion:
             rows = await self._store.workloads.named(connection, wanted)
             standing = await open_problems(connection)
             tools = await self._store.workload_tools.ids_of_servers(connection, [row.id for row in rows])
-            draft = await self._writer.draft(connection, workloads_removed=rows)
+            change_set = await self._writer.prepare(connection, sequence, _BY_HAND, workloads_removed=rows)
         problems = [item for item in standing if item.entity == "workload" and item.name in wanted]
         rejected = {item.name for item in problems if item.problem == Relation.REJECTED}
         unknown = sorted(wanted - rejected - {row.name for row in rows})
@@ -85,7 +89,6 @@ class Deletion:
         report = DeletionReport(entity="workload", deleted=tuple(sorted(wanted)), tools=len(tools), dry_run=dry_run)
         if dry_run:
             return report
-        async with self._writer.writing(sequence) as writing:
-            await self._writer.apply(writing, draft, cause="deleted-by-hand")
-            await open_and_close(writing, [], problems, new_id=self._surroundings.new_id)
+        change_set.problems_closed = problems
+        await self._writer.apply(change_set)
         return report

@@ -55,6 +55,10 @@ class SourceError(OptimizerError):
     """A catalog or a listing could not be read at all. Nothing that is stored changes."""
 
 
+class NothingThereError(SourceError):
+    """The source was read, and holds nothing of what is asked for."""
+
+
 class StoreError(OptimizerError):
     """The database can't be opened, read or written."""
 

@@ -36,23 +36,24 @@ def _skipped(problems: Iterable[ItemProblem]) -> dict[str, Any]:
 
 
 def with_workloads(
-    report: RegistryReport,
-    changes: Iterable[WorkloadChange],
-    admitted: Iterable[WorkloadChange],
-    failures: Mapping[str, str],
+    report: RegistryReport, changes: Iterable[WorkloadChange], admitted: Iterable[WorkloadChange]
 ) -> RegistryReport:
-    """The report with the workloads that lose their link, those taken in, and those that could not be embedded anew."""
-    followed = tuple(
-        ItemProblem(name=name, reason=f"its tools could not be embedded anew: {reason}")
-        for name, reason in failures.items()
-    )
+    """The report with the workloads that lose their link, and those that are taken in."""
     return report.model_copy(
         update={
-            **_skipped(report.skipped + followed),
             "unlinked": tuple(sorted(change.after.name for change in changes if not change.after.linked)),
             "admitted": tuple(change.after.name for change in admitted),
         }
     )
+
+
+def with_workload_failures(report: RegistryReport, failures: Mapping[str, str]) -> RegistryReport:
+    """The report with workloads that should follow the catalog, but whose tools could not be embedded again."""
+    followed = tuple(
+        ItemProblem(name=name, reason=f"its tools could not be embedded anew: {reason}")
+        for name, reason in failures.items()
+    )
+    return report.model_copy(update=_skipped(report.skipped + followed))
 
 
 def registry_problems(plan: CatalogPlan, report: RegistryReport) -> list[Problem]:
@@ -93,6 +94,7 @@ def workload_report(
         rejected=tuple(ItemProblem(name=item.observed.name, reason=item.reason) for item in plan.rejected),
         failed=tuple(failed),
         complete=listing.complete,
+        pending=listing.pending,
     )
 
 

@@ -16,12 +16,14 @@ import structlog
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.problems import open_problems
 from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.loss import LargeLossError, Loss
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.presence import PollView
 from mcp_optimizer.domain.reports import IngestPart, IngestReport
 from mcp_optimizer.domain.schedule import Pace, next_delay
-from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.errors import NothingThereError, OptimizerError
 from mcp_optimizer.ingestion import Ingestion
+from mcp_optimizer.ingestion_late import LISTING_TOOLS
 from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.text import one_line, public_message
@@ -36,6 +38,9 @@ _PATIENCE: Final = 3
 """How many times the registry may fail before the first workloads are ingested without it (L3)."""
 _REFRESH_PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between the polls that wait for a new workload; the last one repeats."""
+
+SIGHTINGS: Final = 3
+"""How often in a row a shrunken catalog has to be seen before it is believed (C9)."""
 
 _LONGEST_SLEEP: Final = 60.0
 """A moment may come nearer while the loop sleeps."""
@@ -204,6 +209,12 @@ class Polling:
         """How an ingestion ended, and in words what it did."""
         try:
             report = await self.ingest(part)
+        except NothingThereError as error:
+            return "done", public_message(str(error))  # and nothing that others would have to wait for
+        except LargeLossError as error:
+            detail = f"{public_message(error.message)}: what is stored stays, until that was seen {SIGHTINGS} times"
+            log.warning("poll held back", part=str(part), reason=detail)
+            return "partial", detail
         except OptimizerError as error:
             reason = public_message(str(error))
             log.warning("poll failed", part=str(part), reason=reason)
@@ -253,8 +264,18 @@ def poll_store(
     """
     polled = _Polled(source, settings)
 
+    sightings = {part: _Sightings() for part in IngestPart}
+
     async def ingest(part: IngestPart) -> IngestReport:
-        return await ingestion.run(part, await polled.opened())
+        opened, seen = await polled.opened(), sightings[part]
+        try:
+            report = await ingestion.run(part, opened, wait=False)
+        except LargeLossError as error:
+            if not seen.often_enough(error.loss):
+                raise
+            report = await ingestion.run(part, opened, allow_loss=error.loss, wait=False)
+        seen.forget()
+        return report
 
     async def answers(name: str) -> str | None:
         async with store.database.reading() as connection:
@@ -263,6 +284,8 @@ def poll_store(
         if not rows:
             known = [problem.reason for problem in problems if (problem.entity, problem.name) == ("workload", name)]
             return f"{name} is not stored: {one_line(known[0])}" if known else f"{name} is not listed yet"
+        if rows[0].status_reason == LISTING_TOOLS:
+            return f"{name} runs; {LISTING_TOOLS}"
         return None if rows[0].running else f"{name} is {rows[0].status}: {rows[0].status_reason or 'no reason given'}"
 
     async def has_registry() -> bool:
@@ -295,6 +318,24 @@ def paces_of(settings: Settings) -> dict[IngestPart, Pace]:
         )
         for part, interval in intervals.items()
     }
+
+
+class _Sightings:
+    """How often in a row a poll would have taken away the same (C9)."""
+
+    def __init__(self) -> None:
+        self._loss: Loss | None = None
+        self._times = 0
+
+    def often_enough(self, loss: Loss) -> bool:
+        """Count one more that would take this away; whether it is to be believed now."""
+        self._times = self._times + 1 if loss == self._loss else 1
+        self._loss = loss
+        return self._times >= SIGHTINGS
+
+    def forget(self) -> None:
+        """A poll was stored: what comes next is counted from the beginning."""
+        self._loss, self._times = None, 0
 
 
 class _Polled:

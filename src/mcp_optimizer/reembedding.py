@@ -20,10 +20,9 @@ from mcp_optimizer.domain.tool_text import server_text, text_hash, tool_text
 from mcp_optimizer.embedding_memory import EmbeddingMemory
 from mcp_optimizer.embeddings import Embedder
 from mcp_optimizer.embeddings.embedder import mean_vector
-from mcp_optimizer.errors import EmbeddingError, StoreBusyError
+from mcp_optimizer.errors import EmbeddingError
 from mcp_optimizer.surroundings import Surroundings
-
-_ATTEMPTS = 8
+from mcp_optimizer.writes import ConflictError, retry_on_conflict
 
 type OnProgress = Callable[[int, int], None]
 """Texts embedded, and how many there are to embed."""
@@ -63,7 +62,9 @@ class Reembedding:
         Raises EmbeddingError, and changes nothing, when a text can't be embedded.
         """
         fresh = 0
-        for _ in range(_ATTEMPTS):
+
+        async def attempt() -> None:
+            nonlocal fresh
             async with self._store.database.reading() as connection:
                 texts = await self._texts(connection)
             embedded = await self._memory.embed(texts.all(), on_progress)
@@ -71,9 +72,10 @@ class Reembedding:
             if embedded.failed:
                 reason = next(iter(embedded.failed.values()))
                 raise EmbeddingError(f"{len(embedded.failed)} texts can't be embedded: {reason}; nothing was changed")
-            if await self._switch(texts):
-                return fresh
-        raise StoreBusyError("other processes kept changing the database", remedy="try again when they are done")
+            await self._apply(texts)
+
+        await retry_on_conflict(self._store.database, attempt)
+        return fresh
 
     async def _texts(self, connection: AsyncConnection) -> _Texts:
         texts = _Texts()
@@ -99,12 +101,12 @@ class Reembedding:
                     texts.own[tool.server_id][0].append(tool.id)
         return texts
 
-    async def _switch(self, texts: _Texts) -> bool:
-        """Write everything in one transaction; False when another process has changed the store meanwhile."""
+    async def _apply(self, texts: _Texts) -> None:
+        """Write everything in one transaction. Raises ConflictError when the store is not what it was."""
         dimension = await self._embedder.dimension()
         async with self._store.database.writing() as connection:
             if await last_change(connection) != texts.sequence:
-                return False
+                raise ConflictError
             for table, tools in texts.tools.items():
                 await self._update(connection, table, "details_embedding", tools)
             await self._update(connection, "mcpservers_registry", "server_embedding", texts.servers)
@@ -123,7 +125,6 @@ class Reembedding:
             await reindex_within(connection, dimension)
             writing = Writing(connection, self._surroundings.timestamp())
             await record(writing, [Logged("model", "", self._embedder.model, "re-embedded", "db reembed")])
-        return True
 
     async def _update(self, connection: AsyncConnection, table: str, column: str, texts: dict[str, str]) -> None:
         """Set the embedding and the hash of each row to those of its text."""

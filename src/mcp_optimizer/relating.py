@@ -1,11 +1,10 @@
 """Relations changed by hand: re-match, link, unlink, resolve (L3, L5, M3). Each is planned first."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from mcp_optimizer.db.change_log import Writing
+from mcp_optimizer.change_set import ChangeSet
 from mcp_optimizer.db.credential_key import sealer_of
-from mcp_optimizer.db.problems import open_and_close
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.identity import IdentityError, identity_of
 from mcp_optimizer.domain.lifecycle import (
@@ -33,7 +32,7 @@ from mcp_optimizer.domain.reconcile import CatalogPlan, duplicates_of, reconcile
 from mcp_optimizer.domain.reports import LinkReport, RelationReport, ResolutionReport
 from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError
 from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.writes import Draft, Writer, until_applied
+from mcp_optimizer.writes import ChangeSetWriter, retry_on_conflict
 
 _BY_HAND: Final = frozenset({Cause.LINKED_BY_HAND, Cause.UNLINKED_BY_HAND})
 
@@ -41,7 +40,7 @@ _BY_HAND: Final = frozenset({Cause.LINKED_BY_HAND, Cause.UNLINKED_BY_HAND})
 class Relating:
     """Changes relations because a person asked for it."""
 
-    def __init__(self, store: Store, writer: Writer, surroundings: Surroundings) -> None:
+    def __init__(self, store: Store, writer: ChangeSetWriter, surroundings: Surroundings) -> None:
         self._store = store
         self._writer = writer
         self._surroundings = surroundings
@@ -52,8 +51,8 @@ class Relating:
         All leaves out what a person linked or unlinked: name such a workload to have it matched all the same.
         """
 
-        def decide(state: StoredState) -> "_Decisions":
-            decisions = _Decisions()
+        def decide(state: StoredState) -> "RelationPlan":
+            decisions = RelationPlan()
             index = state.index()
             for row in _named(state, names):
                 decisions.rematch(row, index, by_name=names is not None, now=self._surroundings.timestamp())
@@ -64,7 +63,7 @@ class Relating:
     async def link(self, name: str, registry_server: str, *, dry_run: bool) -> RelationReport:
         """Tie a workload to a registry server of its kind (L5). Raises NotFoundError, OptimizerError."""
 
-        def decide(state: StoredState) -> "_Decisions":
+        def decide(state: StoredState) -> "RelationPlan":
             (row,) = _named(state, [name])
             server = find_registry_server(state.registry, registry_server)
             if row.identity is None:
@@ -77,7 +76,7 @@ class Relating:
                     f"{name} is a {row.kind} workload, {server.name} a {server.identity.kind} registry server",
                     remedy="link it to one of its own kind",
                 )
-            decisions = _Decisions()
+            decisions = RelationPlan()
             if row.registry_server_id == server.id and row.relation_cause == Cause.LINKED_BY_HAND:
                 decisions.stays(row, f"is linked to {server.name} by hand already")
             else:  # also where matching linked it: from now on a person has decided
@@ -90,8 +89,8 @@ class Relating:
     async def unlink(self, names: Collection[str], *, dry_run: bool) -> RelationReport:
         """Make workloads autonomous; they stay so until they are linked or re-matched by name (L5)."""
 
-        def decide(state: StoredState) -> "_Decisions":
-            decisions = _Decisions()
+        def decide(state: StoredState) -> "RelationPlan":
+            decisions = RelationPlan()
             for row in _named(state, names):
                 if row.identity is None:
                     decisions.stays(row, f"is unidentified: {row.identity_problem}")
@@ -104,26 +103,25 @@ class Relating:
 
         return await self._applied(decide, dry_run=dry_run)
 
-    async def _applied(self, decide: "Callable[[StoredState], _Decisions]", *, dry_run: bool) -> RelationReport:
+    async def _applied(self, decide: "Callable[[StoredState], RelationPlan]", *, dry_run: bool) -> RelationReport:
         async def attempt() -> RelationReport:
             async with self._store.database.reading() as connection:
                 state = await self._store.state(connection)
                 decisions = decide(state)
-                draft = await self._writer.draft(connection, changes=decisions.changes)
-            report = decisions.report(draft, dry_run=dry_run)
-            if not (dry_run or draft.empty):
-                await self._write(state, draft, "by-hand")
+                change_set = await self._writer.prepare(
+                    connection, state.sequence, "by-hand", changes=decisions.changes
+                )
+            report = decisions.report(change_set, dry_run=dry_run)
+            if not dry_run and change_set.workloads:
+                await self._write(change_set)
             return report
 
-        return await until_applied(self._store.database, attempt)
+        return await retry_on_conflict(self._store.database, attempt)
 
-    async def _write(self, state: StoredState, draft: Draft, cause: str, then: "_Then | None" = None) -> None:
-        """Embed and write. Raises StalePlanError."""
-        await self._writer.embed(draft)
-        async with self._writer.writing(state.sequence) as writing:
-            if then is not None:
-                await then(writing)
-            await self._writer.apply(writing, draft, cause=cause)
+    async def _write(self, change_set: ChangeSet) -> None:
+        """Embed and apply. Raises ConflictError."""
+        await self._writer.embed(change_set)
+        await self._writer.apply(change_set)
 
     async def resolve(self, identity: str, name: str, *, dry_run: bool) -> ResolutionReport:
         """Choose the entry that counts among those that claim ``identity`` (M3). Its row takes the chosen entry's name
@@ -155,11 +153,12 @@ class Relating:
                     new_id=self._surroundings.new_id,
                     now=now,
                 )
-                draft = await self._writer.draft(
+                change_set = await self._writer.prepare(
                     connection,
+                    state.sequence,
+                    "resolved",
                     entries=plan.entries,
                     changes=with_admitted(changes, admitted),
-                    aliases=plan.aliases,
                 )
             taken_in = {change.after.name for change in admitted}
             report = ResolutionReport(
@@ -170,32 +169,26 @@ class Relating:
                 context_renamed=tuple(change.after.name for change in changes),
                 waiting=tuple(item.name for item in _of(state, duplicate) if item.name not in taken_in),
                 admitted=tuple(sorted(taken_in)),
-                reembedded_texts=draft.changed_tools,
+                reembedded_texts=change_set.changed_tools,
                 dry_run=dry_run,
             )
             if dry_run:
                 return report
-            closed = [
+            change_set.aliases = list(plan.aliases)
+            change_set.resolutions = [(duplicate.identity, name)]
+            change_set.problems_closed = [
                 problem
                 for problem in state.problems
                 if (problem.problem == "duplicate" and problem.name in duplicate.names
                 and duplicate.identity.raw in problem.reason) or (problem.rejected and problem.name in taken_in)
             ]  # fmt: skip
-
-            async def settle(writing: Writing) -> None:
-                await self._store.registry_servers.resolve(writing, duplicate.identity, name)
-                await open_and_close(writing, [], closed, new_id=self._surroundings.new_id)
-
-            await self._write(state, draft, "resolved", settle)
+            await self._write(change_set)
             return report
 
-        return await until_applied(self._store.database, attempt)
+        return await retry_on_conflict(self._store.database, attempt)
 
 
-type _Then = Callable[[Writing], Awaitable[None]]
-
-
-class _Decisions:
+class RelationPlan:
     """What is to become of each workload asked about."""
 
     def __init__(self) -> None:
@@ -230,7 +223,7 @@ class _Decisions:
         else:
             self.add(become_linked(row, found.server, Cause.REMATCH, now=now))
 
-    def report(self, draft: Draft, *, dry_run: bool) -> RelationReport:
+    def report(self, change_set: ChangeSet, *, dry_run: bool) -> RelationReport:
         """The decisions as a report."""
         linked = [change for change in self.changes if change.after.linked]
         return RelationReport(
@@ -245,7 +238,7 @@ class _Decisions:
             unlinked=tuple(change.after.name for change in self.changes if not change.after.linked),
             unchanged=tuple(self._unchanged),
             rejected=tuple(self._rejected),
-            reembedded_texts=draft.changed_tools,
+            reembedded_texts=change_set.changed_tools,
             dry_run=dry_run,
         )
 

@@ -22,6 +22,8 @@ from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.upgrade import check_model
 from mcp_optimizer.deletion import Deletion
+from mcp_optimizer.domain.comparison import Comparison
+from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.naming import find_registry_server
@@ -80,7 +82,7 @@ from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.upgrading import OnProgress, Upgrading
 from mcp_optimizer.viewing import Catalogue
 from mcp_optimizer.watching import watch
-from mcp_optimizer.writes import Writer
+from mcp_optimizer.writes import ChangeSetWriter
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult
@@ -119,7 +121,7 @@ class DataService:
             settings.retention(),
         )
         memory = EmbeddingMemory(self.store.database, self.embedder)
-        writer = Writer(self.store, memory, self.surroundings)
+        writer = ChangeSetWriter(self.store, memory, self.surroundings)
         self._ingestion = Ingestion(self.store, writer, self.surroundings)
         self._deletion = Deletion(self.store, writer, self.surroundings)
         self._relating = Relating(self.store, writer, self.surroundings)
@@ -177,6 +179,7 @@ class DataService:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._ingestion.close()
         await self._calling.close()
         await self._queries.close()
         await self._search.close()
@@ -313,6 +316,11 @@ class DataService:
         async with self.store.database.reading() as connection:
             return await change_log.latest(connection, limit)
 
+    async def compare(self, before: str, after: str = "now") -> Comparison:
+        """What differs between two of: a snapshot or catalog file, ``now``, ``yesterday``, a time in ISO 8601."""
+        comparing = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.comparing")  # takes a second
+        return await comparing.StateComparer(self.store, self.settings, self.surroundings).compare(before, after)
+
     # Changing
 
     async def ingest(
@@ -321,14 +329,22 @@ class DataService:
         sources: Sequence[str | None] = (None,),
         *,
         dry_run: bool = False,
+        allow_loss: bool | Loss = False,
+        wait: bool = True,
         on_progress: Callable[[IngestProgress], None] | None = None,
     ) -> list[IngestReport]:
-        """Ingest from each source in turn (None: default). Cancelling the task stops it and leaves the store whole."""
+        """Ingest from each source in turn (None: default). Cancelling the task stops it and leaves the store whole.
+
+        Raises LargeLossError where one would take away much (C9), unless ``allow_loss`` is true, or a loss that was
+        shown and covers it. ``wait`` for MCP servers that are slow to list their tools; else they come in later.
+        """
         locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
         reports: list[IngestReport] = []
         for named in sources:
             source = locate.open_source(named, self.settings)
-            reports += await self.ingest_from(part, source, dry_run=dry_run, on_progress=on_progress)
+            reports += await self.ingest_from(
+                part, source, dry_run=dry_run, allow_loss=allow_loss, wait=wait, on_progress=on_progress
+            )
         return reports
 
     async def ingest_from(
@@ -337,12 +353,26 @@ class DataService:
         source: Source,
         *,
         dry_run: bool = False,
+        allow_loss: bool | Loss = False,
+        wait: bool = True,
         on_progress: Callable[[IngestProgress], None] | None = None,
     ) -> list[IngestReport]:
         """Like :meth:`ingest`, from a source that is open already."""
         if not dry_run:
             self._refuse_read_only("ingest")
-        return [await self._ingestion.run(part, source, dry_run=dry_run, on_progress=on_progress)]
+        report = await self._ingestion.run(
+            part, source, dry_run=dry_run, allow_loss=allow_loss, wait=wait, on_progress=on_progress
+        )
+        return [report]
+
+    async def ingest_document(
+        self, location: str, *, on_progress: Callable[[IngestProgress], None] | None = None
+    ) -> IngestReport:
+        """Ingest a snapshot or catalog as it stands: no MCP server that it names is asked for anything."""
+        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
+        source = locate.DocumentSource(location, self.settings, ask_servers=False)
+        (report,) = await self.ingest_from(IngestPart.ALL, source, on_progress=on_progress)
+        return report
 
     async def delete_registry_servers(self, names: Sequence[str], *, dry_run: bool = False) -> DeletionReport:
         """Delete registry servers from this database; workloads linked to them become autonomous (L4, L10)."""

@@ -1,25 +1,26 @@
-"""From plans to rows: what is new is embedded first, then everything is written in one short transaction (S6).
+"""From plans to rows: plan, change set, embed, apply; all of a change set in one short transaction (S6, L12).
 
 Preparing needs no lock and may take long; applying holds the lock and does nothing but write.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mcp_optimizer.change_set import ChangeSet, RegistryServerChange, WorkloadServerChange, toolless_text
 from mcp_optimizer.db.change_log import Logged, Writing, last_change, record
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.problems import open_and_close
+from mcp_optimizer.db.run_log import record_run
 from mcp_optimizer.db.search_index import Side, server_words
-from mcp_optimizer.db.store import Store, StoredState
+from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.tool_ops import EmbeddedTool, ToolOps
 from mcp_optimizer.domain.definitions import first_definitions
-from mcp_optimizer.domain.lifecycle import RelationChange, WorkloadChange, completed
-from mcp_optimizer.domain.models import Alias, CatalogEntry, RegistryServer, StoredTool, ToolDefinition, Workload
+from mcp_optimizer.domain.lifecycle import WorkloadChange
+from mcp_optimizer.domain.models import RegistryServer, StoredTool, ToolDefinition, Workload
 from mcp_optimizer.domain.reconcile import CONTENT_FIELDS, Change, EntryPlan
 from mcp_optimizer.domain.tool_plan import ToolPlan, plan_tools
 from mcp_optimizer.domain.tool_text import server_text, text_hash, tools_digest
@@ -30,140 +31,36 @@ from mcp_optimizer.errors import StoreBusyError
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.tokens import count_tokens
 
-_ATTEMPTS: Final = 8
+_MAX_ATTEMPTS: Final = 8
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class RegistryWrite:
-    """A registry server to be added or updated, with its tools."""
-
-    plan: EntryPlan
-    server: RegistryServer
-    text: str
-    tools: ToolPlan
-
-
-@dataclass(frozen=True)
-class WorkloadWrite:
-    """A workload to be added or updated, with its tools."""
-
-    change: WorkloadChange
-    tools: ToolPlan
-    first: Sequence[StoredTool] = ()
-    """Tools as they were first seen, whose definition this replaces or removes."""
-
-    @property
-    def texts(self) -> list[str]:
-        """Every text whose vector it rests on: its tools', and the one that stands for it when it has none."""
-        bare = not self.change.after.linked and not self.tools.tools
-        return [_toolless_text(self.change.after)] if bare else list(self.tools.texts.values())
-
-    @property
-    def needed_texts(self) -> list[str]:
-        """The texts whose vectors are needed: of what changes; all, when its own embedding is their mean."""
-        return self.tools.changed_texts if self.change.after.linked else self.texts
-
-    def completed(self, *, embedded: bool) -> Workload:
-        """The workload as it is stored; ``embedded`` false: some text could not be embedded."""
-        return completed(self.change, [tool.definition for tool in self.tools.tools], embedded=embedded)
-
-
-@dataclass
-class Draft:
-    """Everything one transaction will write. Empty: there is nothing to write."""
-
-    registry: list[RegistryWrite] = field(default_factory=list)
-    registry_removed: list[RegistryServer] = field(default_factory=list)
-    workloads: list[WorkloadWrite] = field(default_factory=list)
-    workloads_removed: list[Workload] = field(default_factory=list)
-    aliases: list[Alias] = field(default_factory=list)
-    reclaimed: list[RegistryServer] = field(default_factory=list)
-    """Registry servers of which only the claim changes (C7)."""
-    embedded: Embedded = field(default_factory=Embedded)
-
-    def texts(self) -> list[str]:
-        """Every text whose vector is needed."""
-        wanted: list[str] = []
-        for item in self.registry:
-            wanted += [item.text, *item.tools.changed_texts]
-        for write in self.workloads:
-            wanted += write.needed_texts
-        return wanted
-
-    @property
-    def changed_tools(self) -> int:
-        """How many tools of workloads get a new embedding."""
-        return sum(len(write.tools.add) + len(write.tools.update) for write in self.workloads)
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (
-            self.registry or self.registry_removed or self.reclaimed or self.workloads or self.workloads_removed
-        )
-
-    def applied_to(self, state: StoredState, claims: Sequence[CatalogEntry]) -> StoredState:
-        """What would be stored after this draft, as far as matching asks for it. For dry runs."""
-        registry = {row.id: row for row in (*state.registry, *self.reclaimed)}
-        registry |= {item.server.id: item.server for item in self.registry}
-        workloads = {row.id: row for row in state.workloads}
-        workloads |= {write.change.after.id: write.completed(embedded=True) for write in self.workloads}
-        gone = {row.id for row in (*self.registry_removed, *self.workloads_removed)}
-        return replace(
-            state,
-            registry=[row for key, row in registry.items() if key not in gone],
-            workloads=[row for key, row in workloads.items() if key not in gone],
-            claims=list(claims),
-            aliases=[*state.aliases, *self.aliases],
-        )
-
-    @property
-    def registry_failures(self) -> dict[str, str]:
-        """Names of registry servers some of whose texts could not be embedded, with the reason."""
-        return self._failures((item.server.name, (item.text, *item.tools.changed_texts)) for item in self.registry)
-
-    @property
-    def workload_failures(self) -> dict[str, str]:
-        """Names of workloads some of whose texts could not be embedded, with the reason (L7)."""
-        return self._failures((write.change.after.name, write.texts) for write in self.workloads)
-
-    def _failures(self, texts_by_name: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-        failed = self.embedded.failed
-        return {name: failed[text] for name, texts in texts_by_name for text in texts if text in failed}
-
-
-def _toolless_text(workload: Workload) -> str:
-    """What stands for an autonomous workload without tools: there is no mean to take."""
-    return server_text(name=workload.name, title="", description="", tags=())
-
-
-class StalePlanError(Exception):
+class ConflictError(Exception):
     """The store changed after the plan was made: it has to be made anew."""
 
 
-async def until_applied[T](database: Database, attempt: Callable[[], Awaitable[T]]) -> T:
+async def retry_on_conflict[T](database: Database, attempt: Callable[[], Awaitable[T]]) -> T:
     """Plan and apply, anew whenever another process changed the store in between.
 
     What was embedded for one plan is remembered for the next, so planning anew costs little. When others never pause,
     the last plan is made while the write lock is held: then nothing can come in between. Raises StoreBusyError when
     the lock can't be had.
     """
-    for _ in range(_ATTEMPTS):
+    for _ in range(_MAX_ATTEMPTS):
         try:
             return await attempt()
-        except StalePlanError:
+        except ConflictError:
             log.info("the store changed while a plan was made; planning anew")
     log.info("others keep changing the store; planning while they wait")
     try:
         async with database.holding():
             return await attempt()
-    except StalePlanError:
+    except ConflictError:
         raise StoreBusyError("the database changed though it was locked", remedy="try again") from None
 
 
-class Writer:
+class ChangeSetWriter:
     """Prepares and applies what plans ask for. Used by ingestions and by changes made by hand."""
 
     def __init__(self, store: Store, memory: EmbeddingMemory, surroundings: Surroundings) -> None:
@@ -171,34 +68,31 @@ class Writer:
         self._memory = memory
         self._surroundings = surroundings
 
-    async def draft(
+    async def prepare(
         self,
         connection: AsyncConnection,
+        sequence: int,
+        cause: str,
         *,
         entries: Sequence[EntryPlan] = (),
         registry_removed: Sequence[RegistryServer] = (),
         changes: Sequence[WorkloadChange] = (),
         workloads_removed: Sequence[Workload] = (),
-        aliases: Sequence[Alias] = (),
-        reclaimed: Sequence[RegistryServer] = (),
-    ) -> Draft:
-        """What is to be written, with the stored tools of those servers (and only those) looked at."""
-        draft = Draft(
-            registry_removed=list(registry_removed),
-            workloads_removed=list(workloads_removed),
-            aliases=list(aliases),
-            reclaimed=list(reclaimed),
+    ) -> ChangeSet:
+        """The rows of a change set, with the stored tools of those servers (and only those) looked at."""
+        change_set = ChangeSet(
+            sequence, cause, registry_removed=list(registry_removed), workloads_removed=list(workloads_removed)
         )
         changed = [plan for plan in entries if plan.change is not Change.UNCHANGED]
         rows = [plan.row.id for plan in changed if plan.row]
         stored = await self._store.registry_tools.of_servers(connection, rows)
-        draft.registry = [self._registry_write(plan, stored) for plan in changed]
+        change_set.registry = [self._registry_write(plan, stored) for plan in changed]
         ids = [change.before.id for change in changes if change.before]
         stored = await self._store.workload_tools.of_servers(connection, ids)
-        draft.workloads = [self._workload_write(change, stored.get(change.after.id, [])) for change in changes]
-        return draft
+        change_set.workloads = [self._workload_write(change, stored.get(change.after.id, [])) for change in changes]
+        return change_set
 
-    def _registry_write(self, plan: EntryPlan, stored: dict[str, list[StoredTool]]) -> RegistryWrite:
+    def _registry_write(self, plan: EntryPlan, stored: dict[str, list[StoredTool]]) -> RegistryServerChange:
         entry, row, now = plan.entry, plan.row, self._surroundings.timestamp()
         text = server_text(name=entry.name, title=entry.title, description=entry.description, tags=entry.tags)
         server = RegistryServer(
@@ -211,13 +105,15 @@ class Writer:
             updated_at=now,
         )
         tools = self._plan_tools(server.id, server.name, stored.get(server.id, []), entry.tools)
-        return RegistryWrite(plan=plan, server=server, text=text, tools=tools)
+        return RegistryServerChange(plan=plan, server=server, text=text, tools=tools)
 
-    def _workload_write(self, change: WorkloadChange, stored: list[StoredTool]) -> WorkloadWrite:
+    def _workload_write(self, change: WorkloadChange, stored: list[StoredTool]) -> WorkloadServerChange:
         wanted = [tool.definition for tool in stored] if change.tools is None else change.tools
         after = change.after
         tools = self._plan_tools(after.id, after.context_name, stored, wanted)
-        return WorkloadWrite(change=change, tools=tools, first=first_definitions(stored, tools.update, tools.remove))
+        return WorkloadServerChange(
+            change=change, tools=tools, first=first_definitions(stored, tools.update, tools.remove)
+        )
 
     def _plan_tools(
         self, server_id: str, context: str, stored: list[StoredTool], wanted: Sequence[ToolDefinition]
@@ -232,50 +128,80 @@ class Writer:
             count_tokens=count_tokens,
         )
 
-    async def missing_texts(self, draft: Draft) -> set[str]:
+    async def missing_texts(self, change_set: ChangeSet) -> set[str]:
         """The texts that would be embedded, for a dry run."""
-        return set(await self._memory.missing(draft.texts()))
+        return set(await self._memory.missing(change_set.texts()))
 
-    async def embed(self, draft: Draft, on_progress: Callable[[int, int], None] | None = None) -> None:
-        """See that every vector the draft needs is remembered. Failing texts are noted in it (L7)."""
-        draft.embedded = await self._memory.embed(draft.texts(), on_progress)
+    async def embed(self, change_set: ChangeSet, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """See that every vector the change set needs is remembered. Failing texts are noted in it (L7)."""
+        change_set.embedded = await self._memory.embed(change_set.texts(), on_progress)
 
-    @asynccontextmanager
-    async def writing(self, sequence: int, run_id: str | None = None) -> AsyncGenerator[Writing]:
-        """The write transaction for a plan made as of change ``sequence``. Raises StalePlanError when that is past."""
+    async def apply(self, change_set: ChangeSet) -> None:
+        """Write all of it in one transaction (L12). Raises ConflictError when the store is not what it was."""
         async with self._store.database.writing() as connection:
-            if await last_change(connection) != sequence:
-                raise StalePlanError
-            yield Writing(connection=connection, at=self._surroundings.timestamp(), run_id=run_id)
+            if await last_change(connection) != change_set.sequence:
+                raise ConflictError
+            run = change_set.run
+            writing = Writing(connection, self._surroundings.timestamp(), run.id if run else None)
+            await self.write(writing, change_set)
 
-    async def apply(self, writing: Writing, draft: Draft, *, cause: str) -> None:
-        """Write the draft. Workloads leave their registry servers before those are deleted (L4)."""
-        registry = sum(len(item.tools.add) for item in draft.registry)
-        workload = sum(len(item.tools.add) for item in draft.workloads)
+    async def write(self, writing: Writing, change_set: ChangeSet) -> None:
+        """Write all of it, inside a transaction of the caller's."""
+        registry = sum(len(item.tools.add) for item in change_set.registry)
+        workload = sum(len(item.tools.add) for item in change_set.workloads)
         index = index_of(writing.connection)
         async with (
             index.filling(writing.connection, Side.REGISTRY, registry),
             index.filling(writing.connection, Side.WORKLOAD, workload),
         ):
-            await self._apply(writing, draft, cause)
+            await self._write_rows(writing, change_set)
+        await self._write_beside(writing, change_set)
 
-    async def _apply(self, writing: Writing, draft: Draft, cause: str) -> None:
-        added = [item for item in draft.registry if item.plan.row is None]
-        for item in added:  # workloads may go there
-            await self._apply_registry(writing, item, draft.embedded, cause)
-        for write in draft.workloads:
-            await self._apply_workload(writing, write, draft.embedded, cause)
-        await self._let_go(writing, [row.name for row in draft.workloads_removed], cause)
-        await self._store.workload_tools.remove_of_servers(writing, [row.id for row in draft.workloads_removed])
-        await self._store.workloads.remove(writing, draft.workloads_removed, cause=cause)
-        await self._store.registry_tools.remove_of_servers(writing, [row.id for row in draft.registry_removed])
-        await self._store.registry_servers.remove(writing, draft.registry_removed, cause=cause)
-        for item in draft.registry:
+    async def _write_rows(self, writing: Writing, change_set: ChangeSet) -> None:
+        """Workloads come to registry servers that are there, and leave those that go before they do (L4)."""
+        store, cause = self._store, change_set.cause
+        for unmasking in change_set.unmaskings:
+            await store.unmask(writing, unmasking)
+        for item in change_set.registry:
+            if item.plan.row is None:
+                await self._write_registry_server(writing, item, change_set.embedded, cause)
+        await record(writing, change_set.notes)
+        for write in change_set.workloads:
+            await self._write_workload(writing, write, change_set.embedded, cause)
+        await self._let_go(writing, [row.name for row in change_set.workloads_removed], cause)
+        await store.workload_tools.remove_of_servers(writing, [row.id for row in change_set.workloads_removed])
+        await store.workloads.remove(writing, change_set.workloads_removed, cause=cause)
+        await store.registry_tools.remove_of_servers(writing, [row.id for row in change_set.registry_removed])
+        await store.registry_servers.remove(writing, change_set.registry_removed, cause=cause)
+        for item in change_set.registry:  # they may take over what was just removed
             if item.plan.row is not None:
-                await self._apply_registry(writing, item, draft.embedded, cause)
-        await self._store.registry_servers.reclaim(writing, draft.reclaimed, cause=cause)
-        for alias in draft.aliases:
-            await self._store.registry_servers.add_alias(writing, alias)
+                await self._write_registry_server(writing, item, change_set.embedded, cause)
+        await store.registry_servers.reclaim(writing, change_set.reclaimed, cause=cause)
+
+    async def _write_beside(self, writing: Writing, change_set: ChangeSet) -> None:
+        """What is recorded beside the rows."""
+        servers = self._store.registry_servers
+        for identity, name in change_set.resolutions:
+            await servers.resolve(writing, identity, name)
+        for alias in change_set.aliases:
+            await servers.add_alias(writing, alias)
+        if change_set.claims is not None:
+            await servers.set_claims(writing, change_set.claims)
+        for workload, tools in change_set.accepted.items():
+            await self._store.definitions.forget(writing, workload, tools)
+        new_id = self._surroundings.new_id
+        await open_and_close(writing, change_set.problems_opened, change_set.problems_closed, new_id=new_id)
+        if (run := change_set.run) is not None:
+            await record_run(
+                writing,
+                what=run.what,
+                source=run.source,
+                started_at=run.started_at,
+                seconds=run.seconds,
+                outcome=run.outcome,
+                report=run.report,
+                retention=self._store.retention,
+            )
 
     async def _let_go(self, writing: Writing, names: Sequence[str], cause: str) -> None:
         """What was first seen of workloads that go is kept for when they come back, unless a person deletes them."""
@@ -285,7 +211,9 @@ class Writer:
             for name in names:
                 await self._store.definitions.forget(writing, name)
 
-    async def _apply_registry(self, writing: Writing, item: RegistryWrite, embedded: Embedded, cause: str) -> None:
+    async def _write_registry_server(
+        self, writing: Writing, item: RegistryServerChange, embedded: Embedded, cause: str
+    ) -> None:
         vectors = await self._vectors([item.text, *item.tools.changed_texts], embedded)
         whole = item.text in vectors and not any(text in embedded.failed for text in item.tools.changed_texts)
         server = item.server if whole else item.server.model_copy(update={"text_hash": "", "tools_digest": ""})
@@ -298,7 +226,9 @@ class Writer:
             await self._store.registry_servers.update(writing, server, vector, change=change)
         await _write_tools(writing, self._store.registry_tools, server.name, item.tools, vectors)
 
-    async def _apply_workload(self, writing: Writing, write: WorkloadWrite, embedded: Embedded, cause: str) -> None:
+    async def _write_workload(
+        self, writing: Writing, write: WorkloadServerChange, embedded: Embedded, cause: str
+    ) -> None:
         change, tools = write.change, write.tools
         failed = [embedded.failed[text] for text in write.texts if text in embedded.failed]
         after = write.completed(embedded=not failed).model_copy(update={"updated_at": writing.at})
@@ -318,17 +248,17 @@ class Writer:
         await self._store.definitions.note_invisible(writing, (*tools.add, *tools.update), added=added)
 
     async def _vectors(self, texts: Sequence[str], embedded: Embedded) -> dict[str, Vector]:
-        """The remembered vectors, all but those that failed. Raises StalePlanError when others are gone by now."""
+        """The remembered vectors, all but those that failed. Raises ConflictError when others are gone by now."""
         vectors = await self._memory.recall(texts) if texts else {}
         if any(text not in vectors and text not in embedded.failed for text in texts):
-            raise StalePlanError
+            raise ConflictError
         return vectors
 
 
 def _own_vector(workload: Workload, tools: ToolPlan, vectors: Mapping[str, Vector]) -> Vector | None:
     """An autonomous workload's embedding: the mean of its tools' (L4)."""
     if not tools.tools:
-        return vectors.get(_toolless_text(workload))
+        return vectors.get(toolless_text(workload))
     return mean_vector([vectors[text] for text in tools.texts.values() if text in vectors])
 
 
@@ -357,7 +287,7 @@ def _said(plan: EntryPlan) -> str:
     return f"from {row.claimed.raw} to {entry.identity.raw}"
 
 
-def _workload_log(write: WorkloadWrite, cause: str) -> list[Logged]:
+def _workload_log(write: WorkloadServerChange, cause: str) -> list[Logged]:
     """The lines a change of a workload leaves in the change log: the row's own, and the relation's (L11)."""
     change, row = write.change, write.change.after
     operation = "added" if change.before is None else "updated"
@@ -366,11 +296,3 @@ def _workload_log(write: WorkloadWrite, cause: str) -> list[Logged]:
         relation = change.relation
         lines.append(Logged("workload", row.id, row.name, relation.operation, relation.cause, relation.detail))
     return lines
-
-
-async def note_relations(writing: Writing, notes: Sequence[tuple[Workload, RelationChange]]) -> None:
-    """Log changes of relation that change no row: drift that came or went."""
-    await record(
-        writing,
-        [Logged("workload", row.id, row.name, note.operation, note.cause, note.detail) for row, note in notes],
-    )

@@ -169,7 +169,7 @@ async def test_c3_l4_removal_and_its_consequences_are_one_transaction(
         raise SourceError("the last write fails")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mcp_optimizer.ingestion.record_run", failing)
+        patch.setattr("mcp_optimizer.writes.record_run", failing)
         with pytest.raises(SourceError):
             await ingest(service, catalog(entry("beta", BETA, ["pong"])))
     after = dump(database)

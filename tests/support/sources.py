@@ -1,7 +1,7 @@
 """A source that holds in memory what a test gave it, or fails as told."""
 
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
-from mcp_optimizer.sources.base import OnProgress
+from mcp_optimizer.sources.base import LateAnswers, OnProgress
 
 
 class MemorySource:
@@ -26,7 +26,9 @@ class MemorySource:
             raise self._error
         return self._catalog
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
         """The listing that was given."""
         if self._error is not None:
             raise self._error

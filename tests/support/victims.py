@@ -63,8 +63,8 @@ async def choose(service: DataService, chance: random.Random) -> Operation:
     servers = await service.registry_servers()
     views = [view for view in await service.workloads() if view.id]
     shared = [view for view in servers if view.duplicates]
-    what = chance.choice(["registry", "workloads", "rematch", "link", "link", "unlink", "resolve", "delete server",
-                          "delete workload"])  # fmt: skip
+    what = chance.choice(["registry", "workloads", "all", "all", "rematch", "link", "link", "unlink", "resolve",
+                          "delete server", "delete workload"])  # fmt: skip
     if what == "resolve" and shared:
         row = chance.choice(shared)
         return Operation(what, name=row.identity, other=chance.choice(row.duplicates))
@@ -74,7 +74,7 @@ async def choose(service: DataService, chance: random.Random) -> Operation:
         return Operation(what, name=chance.choice(views).name)
     if what == "link" and views and servers:
         return Operation(what, name=chance.choice(views).name, other=chance.choice(servers).id)
-    return Operation(what if what == "workloads" else "registry", version=chance.randrange(24))
+    return Operation(what if what in {"workloads", "all"} else "registry", version=chance.randrange(24))
 
 
 async def do(service: DataService, operation: Operation) -> None:
@@ -86,6 +86,8 @@ async def do(service: DataService, operation: Operation) -> None:
             await ingest(service, catalog_now)
         case "workloads":
             await ingest(service, listing=listing_now)
+        case "all":
+            await ingest(service, catalog_now, listing_now)
         case "rematch":
             await service.rematch([name])
         case "link":
@@ -110,6 +112,9 @@ async def assert_done(service: DataService, operation: Operation) -> None:
         case "registry":
             assert {item.identity.raw for item in catalog_now.entries} <= {view.identity for view in servers.values()}
         case "workloads":
+            assert set(views) == {item.name for item in listing_now.workloads}
+        case "all":
+            assert {item.identity.raw for item in catalog_now.entries} <= {view.identity for view in servers.values()}
             assert set(views) == {item.name for item in listing_now.workloads}
         case "rematch":
             assert views[name].linkable_to is None

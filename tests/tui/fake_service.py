@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Relation
 from mcp_optimizer.domain.presence import ServerView
@@ -267,9 +268,11 @@ class FakeService(FakeRelating):
         sources: Sequence[str | None] = (None,),
         *,
         dry_run: bool = False,
+        allow_loss: bool | Loss = False,
+        wait: bool = True,
         on_progress: Callable[[IngestProgress], None] | None = None,
     ) -> list[IngestReport]:
-        await self._answer("ingest", part, tuple(sources), dry_run)
+        await self._answer("ingest", part, tuple(sources), dry_run, *([allow_loss] if allow_loss else []))
         if on_progress is not None:
             on_progress(IngestProgress(phase=IngestPhase.FETCH))
             on_progress(IngestProgress(phase=IngestPhase.EMBED, done=120, total=400, detail="github"))

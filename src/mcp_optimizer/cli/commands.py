@@ -1,8 +1,10 @@
 """All commands, put together. Importing a command's module is cheap: it imports what it needs when it runs."""
 
 from mcp_optimizer.cli.catalog import registry
+from mcp_optimizer.cli.compare import compare
 from mcp_optimizer.cli.ingest import ingest
 from mcp_optimizer.cli.keeping import db, doctor
+from mcp_optimizer.cli.open import open_file
 from mcp_optimizer.cli.program import program
 from mcp_optimizer.cli.relations import link, rematch, resolve, unlink
 from mcp_optimizer.cli.screens import demo, simulate_toolhive, tui
@@ -12,7 +14,8 @@ from mcp_optimizer.cli.snapshots import snapshot
 from mcp_optimizer.cli.workloads import workload
 
 for command in (
-    tui, demo, simulate_toolhive, ingest, registry, workload, search, snapshot, serve, search_process, db, doctor,
+    tui, demo, simulate_toolhive, ingest, registry, workload, search, snapshot, open_file, compare,
+    serve, search_process, db, doctor,
 ):  # fmt: skip
     program.add_command(command)
 

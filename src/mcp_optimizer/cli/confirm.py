@@ -12,6 +12,11 @@ def confirmed(question: str, *, yes: bool) -> None:
     """Return when the user agrees. Without a terminal to ask on, and without ``--yes``, it is a usage error."""
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise click.UsageError("there is no terminal to ask on: give --yes, or --dry-run to see what would happen")
     click.confirm(question, abort=True, err=True)
+
+
+def can_ask() -> bool:
+    """Whether there is a terminal to ask on."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

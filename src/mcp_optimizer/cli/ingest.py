@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mcp_optimizer.cli.confirm import dry_run_option
+from mcp_optimizer.cli.confirm import can_ask, dry_run_option, yes_option
 from mcp_optimizer.cli.output import emit, json_option
 from mcp_optimizer.cli.program import DONE, FAILED, PARTLY, Program, say_error
+from mcp_optimizer.domain.loss import LargeLossError, Loss
 from mcp_optimizer.domain.reports import IngestPart, IngestProgress, IngestReport, RegistryReport, listed_names
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.text import one_line
@@ -33,24 +34,37 @@ _MAX_NAMES: Final = 20
     "Default: toolhive, or kubernetes where the runtime mode is k8s.",
 )
 @dry_run_option
+@yes_option
 @json_option
 @click.pass_obj
-def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bool, as_json: bool) -> int:
+def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Ingest the registry, the workloads, or all (the registry first).
 
-    Leaves with 3 when some items were rejected, skipped or failed: they are in the output.
+    What would remove more than a fifth of the entries, or end more than a tenth of the links, is asked about first;
+    without a terminal it is refused, unless --yes is given. Leaves with 3 when some items were rejected, skipped or
+    failed, or half of a source could not be read: they are in the output.
     """
     reports: list[IngestReport] = []
 
     async def work(service: "DataService") -> OptimizerError | None:
-        with _progress() as on_progress:
-            for source in sources or (None,):
-                try:
-                    reports.extend(
-                        await service.ingest(IngestPart(part), [source], dry_run=dry_run, on_progress=on_progress)
+        async def once(source: str | None, allow_loss: bool | Loss) -> None:
+            with ingest_progress() as on_progress:
+                reports.extend(
+                    await service.ingest(
+                        IngestPart(part), [source], dry_run=dry_run, allow_loss=allow_loss, on_progress=on_progress
                     )
-                except OptimizerError as error:
-                    return error
+                )
+
+        for source in sources or (None,):
+            try:
+                try:
+                    await once(source, yes)
+                except LargeLossError as error:
+                    if not _agreed(error):
+                        return error
+                    await once(source, error.loss)
+            except OptimizerError as error:
+                return error
         return None
 
     error = program.run(work)
@@ -63,10 +77,19 @@ def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bo
     return PARTLY if any(report.partial for report in reports) else DONE
 
 
+def _agreed(error: LargeLossError) -> bool:
+    """Show what would be lost and ask; without a terminal the answer is no (C9)."""
+    click.echo(describe(error.report), err=True)
+    return can_ask() and click.confirm(f"This would {error.loss.words}. Do it?", err=True)
+
+
 def describe(report: IngestReport) -> str:
     """A report in words, problems one a line."""
     head = "would be: " if report.dry_run else ""
     lines = [f"{one_line(report.source)}: {head}{report.summary}"]
+    if report.loss and report.loss.needs_yes:
+        lines += [f"  removes    {one_line(name)}" for name in report.loss.removed]
+        lines += [f"  unlinks    {one_line(name)}" for name in report.loss.ended]
     if report.registry:
         for duplicate in report.registry.duplicates:
             names = " and ".join(map(one_line, duplicate.names))
@@ -98,7 +121,7 @@ def _registry_lines(report: RegistryReport) -> list[str]:
 
 
 @contextmanager
-def _progress() -> Generator[OnProgress]:
+def ingest_progress() -> Generator[OnProgress]:
     """Progress on stderr when that is a terminal; nothing otherwise."""
     if not sys.stderr.isatty():
         yield lambda _: None

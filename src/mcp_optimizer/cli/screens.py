@@ -12,6 +12,7 @@ from mcp_optimizer.cli.output import json_option
 from mcp_optimizer.cli.program import DONE, Program, as_path
 from mcp_optimizer.config import Settings, state_directory
 from mcp_optimizer.domain.reports import IngestPart
+from mcp_optimizer.text import one_line
 
 _DEMO = "demo"
 """Why screens are left that a person wants to see sample data in (``tui.app.Leaving``, which takes long to import)."""
@@ -25,7 +26,7 @@ registry_option = click.option("--registry", metavar="FILE", help="A catalog fil
 def tui(program: Program, *, read_only: bool) -> int:
     """Open the terminal UI. Where there is no terminal, print the overview and the relationships."""
     while True:
-        code, why = _open(program.settings, read_only=read_only)
+        code, why = show_screens(program.settings, read_only=read_only)
         if why != _DEMO:
             return code
         demonstrate(program, None, read_only=read_only)
@@ -57,7 +58,7 @@ def demonstrate(program: Program, registry: str | None, *, read_only: bool) -> i
                     db_url=f"sqlite:///{Path(directory) / 'demo.db'}", toolhive_url=simulator.url
                 ).settings
                 asyncio.run(_fill(settings, simulator, changes=given is None))
-                code, why = _open(settings, read_only=read_only, remembers=False)
+                code, why = show_screens(settings, read_only=read_only, remembers=False)
     return code
 
 
@@ -71,11 +72,11 @@ async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None
         await service.ingest(IngestPart.ALL)
         if changes and isinstance(simulator, ToolHiveSimulator):
             simulator.set_catalog(sample_catalog())
-            await service.ingest(IngestPart.ALL)
+            await service.ingest(IngestPart.ALL, allow_loss=True)
 
 
-def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> tuple[int, str]:
-    """The exit code, and why the screens were left."""
+def show_screens(settings: Settings, *, read_only: bool, remembers: bool = True, badge: str = "") -> tuple[int, str]:
+    """Show the screens until they are left; the exit code, and why. ``badge``: what is shown, in the header."""
     from mcp_optimizer.service import DataService
 
     if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
@@ -91,13 +92,14 @@ def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> tup
             keys=settings.keys,
             logbook=logbook,
             state_file=state_directory() / "tui.json" if remembers else None,
+            badge=badge,
         )
 
     from mcp_optimizer.tui.plain import plain_overview
 
     async def show() -> None:
         async with DataService(settings, read_only=True) as service:
-            click.echo(await plain_overview(service), nl=False)
+            click.echo((f"{one_line(badge)}, read-only\n\n" if badge else "") + await plain_overview(service), nl=False)
 
     asyncio.run(show())
     return DONE, ""

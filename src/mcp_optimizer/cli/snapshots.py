@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def snapshot() -> None:
-    """The whole state as a file; `ingest all --from FILE` opens one."""
+    """The whole state as a file; `open FILE` shows one by itself."""
 
 
 @snapshot.command("export")

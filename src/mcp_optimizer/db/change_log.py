@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mcp_optimizer.domain.past_state import LogLine
 from mcp_optimizer.domain.views import ChangeView
 
 
@@ -77,6 +78,19 @@ async def latest(connection: AsyncConnection, limit: int) -> list[ChangeView]:
         text("SELECT * FROM change_log ORDER BY sequence DESC LIMIT :limit"), {"limit": limit}
     )
     return [_view(row._mapping) for row in rows]
+
+
+async def lines_for_states(connection: AsyncConnection) -> tuple[int, list[LogLine]]:
+    """The first sequence number of the log, and its lines of registry servers and workloads, oldest first."""
+    rows = await connection.execute(
+        text(
+            "SELECT sequence, at, entity, entity_id, name, operation, detail FROM change_log "
+            "WHERE entity IN ('registry', 'workload') ORDER BY sequence"
+        )
+    )
+    lines = [LogLine(row.at, row.entity, row.entity_id, row.name, row.operation, row.detail) for row in rows]
+    first = (await connection.execute(text("SELECT MIN(sequence) FROM change_log"))).scalar()
+    return int(first or 0), lines
 
 
 RELATION_OPERATIONS: Final = (

@@ -90,6 +90,11 @@ class SqliteEngine:
             return StoreError(f"{self.path} is not a sound SQLite database", remedy=remedy)
         if "disk is full" in said:
             return StoreError(f"no room left to write {self.path}; nothing was changed", remedy="free some space")
+        if "disk I/O error" in said:
+            return StoreError(
+                f"can't write to {self.path}: {said}; nothing was changed",
+                remedy="look for free space, a quota or a limit on the size of files",
+            )
         if "readonly" in said or "unable to open" in said:
             return StoreError(f"can't write to {self.path}: {said}", remedy="check its permissions")
         return StoreError(f"the database refused: {said}")

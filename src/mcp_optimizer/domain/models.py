@@ -181,6 +181,8 @@ class WorkloadListing(Value):
     workloads: tuple[ObservedWorkload, ...] = ()
     problems: tuple[ItemProblem, ...] = ()
     """Items that could not even be named as workloads."""
+    pending: tuple[str, ...] = ()
+    """Workloads whose MCP servers are still being asked for their tools: what is stored of those stays for now."""
     complete: bool = True
 
 

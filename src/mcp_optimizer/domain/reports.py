@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from mcp_optimizer.domain.definitions import DefinitionChange
+from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.models import ItemProblem, Value
 
 
@@ -102,6 +103,8 @@ class WorkloadReport(Value):
     failed: tuple[ItemProblem, ...] = ()
     complete: bool = True
     """False: the listing was not whole, so nothing was deleted (L9)."""
+    pending: tuple[str, ...] = ()
+    """Workloads whose MCP servers are still being asked for their tools; a run of its own stores these."""
 
 
 _NOT_COUNTED = frozenset({"complete", "linked", "autonomous", "unidentified", "skipped_by_reason", "removed_names"})
@@ -122,13 +125,18 @@ class IngestReport(Value):
     seconds: float = 0.0
     source: str = ""
     dry_run: bool = False
+    unread: tuple[ItemProblem, ...] = ()
+    """Halves (``registry``, ``workloads``) that the source could not give, with the reason; the other was ingested."""
+    loss: Loss | None = None
+    """What it takes away; None where that is nothing (C9)."""
 
     @property
     def partial(self) -> bool:
         """Whether some item was rejected, skipped or failed, or a source was not read whole (exit code 3)."""
         registry, workloads = self.registry, self.workloads
         return bool(
-            (registry and (registry.unresolved or registry.skipped or not registry.complete))
+            self.unread
+            or (registry and (registry.unresolved or registry.skipped or not registry.complete))
             or (workloads and (workloads.rejected or workloads.failed or not workloads.complete))
         )
 
@@ -146,6 +154,7 @@ class IngestReport(Value):
             }
             said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             parts.append(f"{half}: {said or 'nothing'}" + ("" if report.complete else " (incomplete)"))
+        parts += [f"{half.name}: not read ({half.reason})" for half in self.unread]
         return "; ".join(parts) or "nothing ingested"
 
 

@@ -1,12 +1,30 @@
 """What every source offers, whatever it reads from."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from mcp_optimizer.domain.models import Catalog, WorkloadListing
+from mcp_optimizer.domain.models import Catalog, ObservedWorkload, WorkloadListing
 
 type OnProgress = Callable[[int, int], None]
 """Called with (done, total) while a catalog is read in pages, or workloads are asked for their tools."""
+
+
+class LateAnswers:
+    """MCP servers that were still being asked for their tools when a listing was handed over, each as a task.
+
+    Whoever gives this to a source awaits the tasks, or closes it.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[ObservedWorkload]] = set()
+
+    async def close(self) -> None:
+        """Stop asking."""
+        tasks, self.tasks = self.tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Source(Protocol):
@@ -25,8 +43,14 @@ class Source(Protocol):
         """The catalog; None when this source has none."""
         ...
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
-        """The workloads with their tools; None when this source has none."""
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
+        """The workloads with their tools; None when this source has none.
+
+        With ``late`` it waits for no slow MCP server: what is still being asked is left there, and named in the
+        listing as pending. Without, it waits for all.
+        """
         ...
 
 

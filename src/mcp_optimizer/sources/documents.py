@@ -118,6 +118,8 @@ async def fetch_bytes(
     :class:`HttpStatusError` for another status than success, :class:`SourceError` for all else.
     """
     asked = client.stream("GET", url) if body is None else client.stream("POST", url, json=body)
+    loop = asyncio.get_running_loop()
+    start = loop.time()
     try:
         async with asyncio.timeout(seconds), asked as response:
             if not response.is_success:
@@ -134,7 +136,8 @@ async def fetch_bytes(
                     raise too_large(label, max_bytes)
             return b"".join(chunks)
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
-        raise SourceError(f"{label} {why_failed(error, seconds)}") from None
+        waited = seconds if isinstance(error, TimeoutError) else round(loop.time() - start, 1)
+        raise SourceError(f"{label} {why_failed(error, waited)}") from None
 
 
 class HttpStatusError(SourceError):
@@ -158,7 +161,7 @@ def too_large(label: str, max_bytes: int) -> SourceError:
 
 
 _FAILURES: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
-    ((httpx2.ConnectTimeout,), "does not accept connections in time"),
+    ((httpx2.ConnectTimeout,), "did not accept a connection within {seconds:g} s"),
     ((TimeoutError, httpx2.TimeoutException), "did not answer within {seconds:g} s"),
     ((httpx2.ConnectError,), "can't be reached: {error}"),
     ((httpx2.RemoteProtocolError, httpx2.ReadError), "broke off before its answer was complete"),
@@ -170,7 +173,7 @@ _FAILURES: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
 
 
 def why_failed(error: Exception, seconds: float) -> str:
-    """A failed request in words, without what may be secret: "refused the connection"."""
+    """A failed request in words, without what may be secret: "refused the connection". ``seconds``: the wait."""
     words = str(error)
     if isinstance(error, httpx2.ConnectError) and ("refused" in words.lower() or "attempts failed" in words):
         return "refused the connection"

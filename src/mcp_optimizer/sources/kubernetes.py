@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import WorkloadListing
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import OnProgress
+from mcp_optimizer.sources.base import LateAnswers, OnProgress
 from mcp_optimizer.sources.kubernetes_access import api_server_url
 from mcp_optimizer.sources.kubernetes_client import KubernetesClient
 from mcp_optimizer.sources.kubernetes_items import ResourceKind
@@ -38,13 +38,15 @@ class KubernetesSource:
         """A cluster has workloads and no catalog."""
         return
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing:
         """All workloads of the namespaces that are looked into, with the tools of those that run.
 
         Raises :class:`SourceError` when nothing could be read. When some kind or namespace could not, the listing has
         the others and is incomplete (L9).
         """
-        return await with_tools(await self._listing(), self._settings, on_progress)
+        return await with_tools(await self._listing(), self._settings, on_progress, late)
 
     async def endpoint(self, workload: str) -> str | None:
         """Where a workload answers now. Raises :class:`SourceError`."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import AddressBook, OnProgress
+from mcp_optimizer.sources.base import AddressBook, LateAnswers, OnProgress
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
 from mcp_optimizer.sources.kubernetes import KubernetesSource
 from mcp_optimizer.sources.mcp_tools import with_tools
@@ -39,9 +39,10 @@ def open_source(spec: str | None, settings: Settings, *, state_home: Path | None
 class DocumentSource:
     """A file or URL that holds a registry document or a snapshot: its content tells which. Read at every call."""
 
-    def __init__(self, location: str, settings: Settings) -> None:
+    def __init__(self, location: str, settings: Settings, *, ask_servers: bool = True) -> None:
         self._location = location
         self._settings = settings
+        self._ask_servers = ask_servers
 
     @property
     def label(self) -> str:
@@ -50,25 +51,28 @@ class DocumentSource:
 
     async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
         """The catalog; None when it is a snapshot without one. Raises :class:`SourceError`."""
-        return (await self._read(on_progress)).catalog
+        return (await self.read(on_progress)).catalog
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
         """The workloads; None when it is no snapshot, or one without them. Raises :class:`SourceError`.
 
-        Only running ones whose tools the snapshot does not give are asked for them.
+        Only running ones whose tools the snapshot does not give are asked for them, unless none is to be.
         """
-        listing = (await self._read()).listing
-        if listing is None:
-            return None
-        return await with_tools(listing, self._settings, on_progress)
+        listing = (await self.read()).listing
+        if listing is None or not self._ask_servers:
+            return listing
+        return await with_tools(listing, self._settings, on_progress, late)
 
     async def endpoint(self, workload: str) -> str | None:
         """Where a workload answers, as the snapshot says. Raises :class:`SourceError`."""
-        listing = (await self._read()).listing
+        listing = (await self.read()).listing
         listed = listing.workloads if listing else ()
         return next((item.endpoint for item in listed if item.name == workload), None)
 
-    async def _read(self, on_progress: OnProgress | None = None) -> Snapshot:
+    async def read(self, on_progress: OnProgress | None = None) -> Snapshot:
+        """The document as it stands. Raises :class:`SourceError`."""
         try:
             if is_url(self._location):
                 pages = await read_url(self._location, self._settings, on_progress)
@@ -102,9 +106,11 @@ class UrlSource:
         """The catalog of what is there. Raises :class:`SourceError`."""
         return await (await self._resolved()).catalog(on_progress)
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing | None:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing | None:
         """The workloads of what is there. Raises :class:`SourceError`."""
-        return await (await self._resolved()).workloads(on_progress)
+        return await (await self._resolved()).workloads(on_progress, late)
 
     async def endpoint(self, workload: str) -> str | None:
         """Where a workload of what is there answers now. Raises :class:`SourceError`."""

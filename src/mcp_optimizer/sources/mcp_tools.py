@@ -13,7 +13,7 @@ from mcp_types import ListToolsRequest, ListToolsResult, PaginatedRequestParams
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import ObservedWorkload, ToolDefinition, Value, WorkloadListing, is_running
-from mcp_optimizer.sources.base import OnProgress
+from mcp_optimizer.sources.base import LateAnswers, OnProgress
 from mcp_optimizer.sources.bounded_http import Answers
 from mcp_optimizer.sources.json_values import label_of, list_of, reason_of
 from mcp_optimizer.sources.mcp_transports import CLIENT, Streams, shake_hands, transports_for
@@ -21,6 +21,8 @@ from mcp_optimizer.sources.tool_definitions import tool_definitions
 from mcp_optimizer.text import public_url
 
 _MAX_PAGES: Final = 1000
+SLOW_AFTER_SECONDS: Final = 2.0
+"""A server that is asked for longer makes no other wait, and no listing that can do without it."""
 
 
 class ToolsError(Exception):
@@ -58,7 +60,10 @@ async def fetch_tools(endpoint: str, transport: str, *, timeout: float, max_tool
 
 
 async def with_tools(
-    listing: WorkloadListing, settings: Settings, on_progress: OnProgress | None = None
+    listing: WorkloadListing,
+    settings: Settings,
+    on_progress: OnProgress | None = None,
+    late: LateAnswers | None = None,
 ) -> WorkloadListing:
     """The listing with the tools of those that run, asked as :func:`fetch_all` does, within what the settings allow."""
     asked = await fetch_all(
@@ -67,8 +72,10 @@ async def with_tools(
         max_tools=settings.max_tools_per_server,
         concurrency=settings.mcp_concurrency,
         on_progress=on_progress,
+        late=late,
     )
-    return listing.model_copy(update={"workloads": asked})
+    pending = sorted(task.get_name() for task in late.tasks) if late is not None else ()
+    return listing.model_copy(update={"workloads": asked, "pending": tuple(pending)})
 
 
 async def fetch_all(
@@ -78,29 +85,59 @@ async def fetch_all(
     max_tools: int,
     concurrency: int,
     on_progress: OnProgress | None = None,
+    late: LateAnswers | None = None,
+    slow_after: float = SLOW_AFTER_SECONDS,
 ) -> tuple[ObservedWorkload, ...]:
     """``workloads`` in their order, with the tools of those that run and have none yet (L8).
 
-    At most ``concurrency`` servers are asked side by side. A failure is that workload's ``tools_problem``; so is a
-    list that was cut at ``max_tools``.
+    At most ``concurrency`` servers are asked side by side, not counting those that are asked for longer than
+    ``slow_after`` seconds: a slow one delays none but itself. A failure is that workload's ``tools_problem``; so is a
+    list that was cut at ``max_tools``. With ``late``, the slow ones are left there, each as a task of its name.
     """
     asked = [workload for workload in workloads if workload.tools is None and is_running(workload.status)]
     gate = asyncio.Semaphore(concurrency)
     done = 0
 
-    async def ask(workload: ObservedWorkload) -> tuple[str, ObservedWorkload]:
+    async def ask(workload: ObservedWorkload, slow: asyncio.Event) -> ObservedWorkload:
         nonlocal done
         async with gate:
-            observed = await _with_tools(workload, timeout=timeout, max_tools=max_tools)
+            work = asyncio.ensure_future(_with_tools(workload, timeout=timeout, max_tools=max_tools))
+            try:
+                await asyncio.wait({work}, timeout=slow_after)
+            except BaseException:
+                work.cancel()
+                raise
+        slow.set()
+        try:
+            observed = await work
+        finally:
+            work.cancel()
         done += 1
         if on_progress is not None:
             on_progress(done, len(asked))
-        return workload.name, observed
+        return observed
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(ask(workload)) for workload in asked]
-    answered = dict(task.result() for task in tasks)
+    slow = [asyncio.Event() for _ in asked]
+    tasks = [asyncio.create_task(ask(*item), name=item[0].name) for item in zip(asked, slow, strict=True)]
+    try:
+        if late is None:
+            await asyncio.gather(*tasks)
+        else:
+            await asyncio.gather(*(event.wait() for event in slow))
+            on_progress = None  # what the caller does next is told from here on
+    except BaseException:
+        await _stop(tasks)
+        raise
+    answered = {task.get_name(): task.result() for task in tasks if task.done()}
+    if late is not None:
+        late.tasks |= {task for task in tasks if not task.done()}
     return tuple(answered.get(workload.name, workload) for workload in workloads)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[ObservedWorkload]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _with_tools(workload: ObservedWorkload, *, timeout: float, max_tools: int) -> ObservedWorkload:  # noqa: ASYNC109

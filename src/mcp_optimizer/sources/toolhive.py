@@ -11,7 +11,7 @@ import structlog
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, WorkloadListing
 from mcp_optimizer.errors import NotFoundError, SourceError
-from mcp_optimizer.sources.base import OnProgress
+from mcp_optimizer.sources.base import LateAnswers, OnProgress
 from mcp_optimizer.sources.documents import HttpStatusError
 from mcp_optimizer.sources.json_values import kind_of, label_of, list_of, object_of, reason_of
 from mcp_optimizer.sources.mcp_tools import with_tools
@@ -56,7 +56,9 @@ class ToolHiveSource:
                 return await self._paged(client, refusal, on_progress)
             return await asyncio.to_thread(parse_catalog, answer, source=self.label)
 
-    async def workloads(self, on_progress: OnProgress | None = None) -> WorkloadListing:
+    async def workloads(
+        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+    ) -> WorkloadListing:
         """All workloads, with the tools of those that run. Raises :class:`SourceError` when they can't be listed.
 
         What goes wrong with one workload is that workload's problem; a listing that is not whole is an error (L9).
@@ -71,7 +73,7 @@ class ToolHiveSource:
         listing = WorkloadListing(
             source=self.label, workloads=tuple(observed), problems=named.problems, complete=named.complete
         )
-        return await with_tools(listing, self._settings, on_progress)
+        return await with_tools(listing, self._settings, on_progress, late)
 
     async def endpoint(self, workload: str) -> str | None:
         """Where a workload's proxy answers now. Raises :class:`SourceError`."""
@@ -118,7 +120,8 @@ class ToolHiveSource:
                 async with asyncio.timeout_at(deadline), gate:
                     return object_of(await client.get_json(path)), ""
             except TimeoutError:
-                return {}, "ToolHive is too slow to be asked for every workload"
+                seconds = self._settings.toolhive_timeout * _PATIENCE
+                return {}, f"ToolHive took longer than {seconds:g} s to describe all workloads"
             except SourceError as error:
                 structlog.get_logger().info("part of a workload not read", reason=reason_of(error))
                 return {}, reason_of(error)

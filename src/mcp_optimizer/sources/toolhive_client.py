@@ -11,13 +11,16 @@ import httpx2
 
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.documents import HttpStatusError, fetch_bytes
-from mcp_optimizer.sources.json_values import label_of, object_of, parse_json, text_of
+from mcp_optimizer.sources.json_values import label_of, object_of, parse_json, reason_of, text_of
 from mcp_optimizer.text import public_url
 
 _REMEDIES: Final = {
     "registry_auth_required": "sign in to the registry with `thv registry login`",
     "registry_unavailable": "ToolHive can't reach its registry; check its configuration and try again",
+    "registry_legacy_format": "convert ToolHive's registry file with `thv registry convert --in FILE --in-place`, "
+    "or give ToolHive a URL that serves the upstream format",
 }
+_SERVER_REMEDY: Final = "see ToolHive's own log, and restart it"
 _SMALL: Final = 64 * 1024
 _CONNECTIONS: Final = 64
 
@@ -60,7 +63,9 @@ class ToolHiveClient:
                 self._http, path, label=label, max_bytes=max_bytes or self._max_bytes, seconds=self._seconds
             )
         except HttpStatusError as error:
-            error.remedy = _REMEDIES.get(_code(error.body))
+            code, words = _explained(error.body)
+            error.remedy = _REMEDIES.get(code) or (_SERVER_REMEDY if error.status >= 500 else None)
+            error.message += f": {words}" if words else ""
             raise
         if len(data) <= _SMALL:
             return parse_json(data, label=label)
@@ -112,9 +117,10 @@ def _http_client(address: ToolHiveAddress) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=address.base_url, transport=transport, timeout=None, trust_env=False)
 
 
-def _code(body: bytes) -> str:
-    """The error code in a failing answer; ToolHive sends some as text, without one."""
+def _explained(body: bytes) -> tuple[str, str]:
+    """The error code in a failing answer, and ToolHive's own words; it sends some as text, without a code."""
     try:
-        return text_of(object_of(json.loads(body)).get("code"))
+        answer = object_of(json.loads(body))
     except (ValueError, RecursionError):
-        return ""
+        return "", reason_of(body.decode("utf-8", "replace").strip().partition("\n")[0])
+    return text_of(answer.get("code")), reason_of(text_of(answer.get("message")) or text_of(answer.get("error")))

@@ -73,6 +73,7 @@ class OptimizerApp(App[Leaving]):
         keys: Mapping[str, Sequence[str] | str] | None = None,
         logbook: LogBook | None = None,
         state_file: Path | None = None,
+        badge: str = "",
         now: Clock = system_clock,
         stopwatch: Callable[[], float] | None = None,
         still: bool = False,
@@ -85,6 +86,7 @@ class OptimizerApp(App[Leaving]):
         self.context = Context(
             feed, Keymap(read_only=read_only, keys=keys), read_only=read_only, clock=now, still=still
         )
+        self.context.badge = badge
         if still:
             self.animation_level = "none"
             self.context.detail_delay = self.context.trial_delay = self.context.search_delay = 0.0

@@ -21,6 +21,8 @@ class Context:
     feed: Feed
     keymap: Keymap
     read_only: bool = False
+    badge: str = ""
+    """What is looked at, where that is not the person's own database; stands in the header."""
     service: "DataService | None" = None
     """Set once the service is open; the screens are there before it is."""
     logbook: LogBook = field(default_factory=LogBook)

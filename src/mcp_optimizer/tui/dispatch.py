@@ -44,6 +44,7 @@ def header_state(context: Context, area: Area) -> HeaderState:
         area=area,
         counts=counts,
         database=overview.database if overview else "",
+        badge=context.badge,
         read_only=context.read_only,
         stale=bool(context.feed.errors) or not context.watching or context.opening_error is not None,
     )

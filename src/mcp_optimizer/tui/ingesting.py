@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
+from mcp_optimizer.domain.loss import LargeLossError
 from mcp_optimizer.domain.reports import IngestProgress, IngestReport
 from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Area
+from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
 from mcp_optimizer.tui.dialogs.ingest import IngestRequest
 from mcp_optimizer.tui.dialogs.report import ReportDialog
 from mcp_optimizer.tui.feed import Resource
 from mcp_optimizer.tui.jobs import Job, outcome_words
 from mcp_optimizer.tui.messages import Go, Target
+from mcp_optimizer.tui.questions import ingest_all_the_same
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.notice import Notice
 
@@ -37,6 +40,8 @@ class Ingesting:
         self._worker: Worker | None = None
         self._job: Job | None = None
         self.reports: tuple[IngestReport, ...] = ()
+        self._refused: LargeLossError | None = None
+        """The last one, when it needs a yes."""
 
     @property
     def running(self) -> bool:
@@ -54,6 +59,7 @@ class Ingesting:
             request.part,
             request.sources,
             dry_run=request.dry_run,
+            wait=False,
             on_progress=self._progressed,
         )
         self._worker = self._app.run_worker(work, name="ingest", group="ingest", exclusive=True, exit_on_error=False)
@@ -86,8 +92,14 @@ class Ingesting:
         """Say how it ended, and show the report when nobody is typing."""
         self._worker = None
         self.reports = ()
+        self._refused = None
         if worker.state is WorkerState.CANCELLED:
             self._app.say("– Ingestion stopped; the database is as whole as it was.", Tone.WARN)
+        elif worker.state is WorkerState.ERROR and isinstance(worker.error, LargeLossError):
+            self._refused = worker.error
+            self._app.say(f"! {worker.error.message}  (I: look at it)", Tone.WARN)
+            if not self._app.typing:
+                self.show_report()
         elif worker.state is WorkerState.ERROR:
             self._app.say(f"✗ Ingestion failed: {safe.error_line(worker.error)}", Tone.BAD)
         else:
@@ -99,8 +111,17 @@ class Ingesting:
                 self.show_report()
 
     def show_report(self) -> None:
-        """The report of this session's last ingestion in full; where there is none, the list of all of them."""
-        if self.reports:
+        """The report of this session's last ingestion in full; where there is none, the list of all of them.
+
+        Of one that would take away much, the dry run is shown, and it can be agreed to (C9).
+        """
+        service, refused = self._app.context.service, self._refused
+        if refused is not None and service is not None and self._job is not None:
+            self._refused = None
+            request = self._job.request
+            question = ingest_all_the_same(service, request.part, request.sources, refused)
+            self._app.push_screen(ConfirmDialog(self._app.context, question))
+        elif self.reports:
             self._app.push_screen(ReportDialog(self._app.context, self.reports))
         else:
             self._app.view.post_message(Go(Target(Area.ACTIVITY, Resource.RUNS.value)))

@@ -4,13 +4,23 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcp_optimizer.domain.reports import AcceptReport, CheckReport, DeletionReport, RelationReport, ResolutionReport
+from mcp_optimizer.domain.loss import LargeLossError
+from mcp_optimizer.domain.reports import (
+    AcceptReport,
+    CheckReport,
+    DeletionReport,
+    IngestPart,
+    IngestReport,
+    RelationReport,
+    ResolutionReport,
+)
 from mcp_optimizer.domain.upgrade_report import ReindexReport
 from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.check import check_document
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.relation import acceptance_document, relation_document, resolution_document
-from mcp_optimizer.tui.details.report import deletion_document
+from mcp_optimizer.tui.details.report import deletion_document, ingest_document
+from mcp_optimizer.tui.jobs import outcome_words
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
@@ -111,6 +121,27 @@ def _relation(heading: str, verb: str, ask: Ask[RelationReport]) -> Question[Rel
         document=relation_document,
         changes=lambda report: bool(report.linked or report.unlinked),
         outcome=_related,
+    )
+
+
+def ingest_all_the_same(
+    service: "DataService", part: IngestPart, sources: Sequence[str | None], refused: LargeLossError
+) -> Question[Sequence[IngestReport]]:
+    """Ingest what takes away much, once the dry run of that was seen (C9)."""
+
+    async def ask(dry_run: bool) -> Sequence[IngestReport]:
+        if dry_run:
+            return (refused.report,)
+        return await service.ingest(part, sources, allow_loss=refused.loss, wait=False)
+
+    return Question(
+        heading=f"Ingest {refused.report.source}?",
+        verb="Ingest",
+        ask=ask,
+        document=ingest_document,
+        changes=lambda _: True,
+        outcome=outcome_words,
+        grave=True,
     )
 
 

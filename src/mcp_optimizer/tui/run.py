@@ -20,13 +20,15 @@ def run(
     keys: Mapping[str, Sequence[str] | str] | None = None,
     logbook: LogBook | None = None,
     state_file: Path | None = None,
+    badge: str = "",
 ) -> tuple[int, Leaving]:
     """Run the terminal UI until it is left; the exit code, and why it was left.
 
     ``keys`` maps action ids to the keys they get instead.
     ``service_factory`` makes a service that is not open yet: it is opened inside the loop of the app. For read-only use
     it must make a read-only service; ``read_only`` takes the dangerous actions away. ``logbook`` holds what is logged
-    meanwhile. ``state_file``: where area, theme, sorts and filters are kept for the next time. Raises KeyClashError.
+    meanwhile. ``state_file``: where area, theme, sorts and filters are kept for the next time. ``badge``: stands in the
+    header in place of the database's name. Raises KeyClashError.
     """
     app = OptimizerApp(
         service_factory,
@@ -35,6 +37,7 @@ def run(
         keys=keys,
         logbook=logbook,
         state_file=state_file,
+        badge=badge,
         settled=garbage.settled,
     )
     with garbage.kept_small():

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mcp_optimizer.change_set import ChangeSet
 from mcp_optimizer.db import quarantine
 from mcp_optimizer.db.legacy import OldDatabase, read_old
 from mcp_optimizer.db.legacy.tables import ASIDE
@@ -15,7 +16,6 @@ from mcp_optimizer.db.sqlite_driver import in_its_thread
 from mcp_optimizer.domain.models import Kind
 from mcp_optimizer.domain.upgrade_report import OldTableCount
 from mcp_optimizer.errors import StoreError
-from mcp_optimizer.writes import Draft
 
 
 class Keys(NamedTuple):
@@ -28,10 +28,10 @@ class Keys(NamedTuple):
     quarantined: tuple[int, str]
 
 
-def keys_of_drafts(registry: Draft, matched: Draft, refused: Sequence[Quarantined]) -> Keys:
+def keys_of_change_set(change_set: ChangeSet, refused: Sequence[Quarantined]) -> Keys:
     """The keys that should be stored."""
-    servers = [item.server for item in registry.registry]
-    workloads = [write.change.after for write in matched.workloads]
+    servers = [item.server for item in change_set.registry]
+    workloads = [write.change.after for write in change_set.workloads]
     return Keys(
         _summed((row.id, row.name, row.identity.kind is Kind.REMOTE, row.identity.canonical) for row in servers),
         _summed(
@@ -44,8 +44,8 @@ def keys_of_drafts(registry: Draft, matched: Draft, refused: Sequence[Quarantine
             )
             for row in workloads
         ),
-        _summed((tool.id, tool.server_id, tool.name) for item in registry.registry for tool in item.tools.tools),
-        _summed((tool.id, tool.server_id, tool.name) for write in matched.workloads for tool in write.tools.tools),
+        _summed((tool.id, tool.server_id, tool.name) for item in change_set.registry for tool in item.tools.tools),
+        _summed((tool.id, tool.server_id, tool.name) for write in change_set.workloads for tool in write.tools.tools),
         _summed((row.origin, row.origin_id, row.reason, row.content) for row in refused),
     )
 

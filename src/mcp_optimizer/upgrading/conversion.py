@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import text
 
+from mcp_optimizer.change_set import ChangeSet
 from mcp_optimizer.db import quarantine
 from mcp_optimizer.db.change_log import Logged, Writing, record
 from mcp_optimizer.db.credential_key import replace_key
 from mcp_optimizer.db.legacy import OldDatabase, OldRow, drop_old, read_old, set_aside
-from mcp_optimizer.db.problems import Problem, open_and_close
+from mcp_optimizer.db.problems import Problem
 from mcp_optimizer.db.quarantine import Quarantined
 from mcp_optimizer.db.sqlite_driver import in_its_thread
 from mcp_optimizer.db.store import Store, StoredState
@@ -30,11 +31,11 @@ from mcp_optimizer.embeddings import Embedder
 from mcp_optimizer.errors import EmbeddingError
 from mcp_optimizer.ingestion_results import registry_problems, registry_report, workload_problems
 from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.upgrading.comparing import compare, keys_of_drafts
+from mcp_optimizer.upgrading.comparing import compare, keys_of_change_set
 from mcp_optimizer.upgrading.keeping_ids import KeptIds
 from mcp_optimizer.upgrading.old_values import quarantined
 from mcp_optimizer.upgrading.placing import Placement, key_of, place
-from mcp_optimizer.writes import Draft, Writer
+from mcp_optimizer.writes import ChangeSetWriter
 
 type OnProgress = Callable[[int, int], None]
 """Texts embedded, and how many there are to embed."""
@@ -50,8 +51,7 @@ class ConversionPlan:
     placement: Placement
     catalog: CatalogPlan
     workloads: WorkloadsPlan
-    drafts: tuple[Draft, Draft]
-    """The registry half, and what is matched with it; written in this order."""
+    change_set: ChangeSet
     refused: tuple[Quarantined, ...]
     counts: tuple[OldTableCount, ...]
     key: bytes = field(repr=False)
@@ -65,16 +65,15 @@ class ConversionPlan:
     @property
     def texts(self) -> set[str]:
         """Every text that is embedded."""
-        return {text for draft in self.drafts for text in draft.texts()}
+        return set(self.change_set.texts())
 
     @property
     def problems(self) -> list[Problem]:
         """What stays open until the next ingestion: duplicates, rejected workloads, texts that were not embedded."""
-        registry, workloads = self.drafts
-        report = registry_report(self.catalog, self.placement.catalog, registry.registry_failures)
+        report = registry_report(self.catalog, self.placement.catalog, self.change_set.registry_failures)
         return [
             *registry_problems(self.catalog, report),
-            *workload_problems(self.workloads, workloads.workload_failures),
+            *workload_problems(self.workloads, self.change_set.workload_failures),
         ]
 
 
@@ -86,7 +85,7 @@ class Conversion:
         self._embedder = embedder
         self._surroundings = surroundings
         self._memory = UnstoredMemory(store.database, embedder)
-        self._writer = Writer(store, self._memory, surroundings)
+        self._writer = ChangeSetWriter(store, self._memory, surroundings)
 
     async def plan(self, old: OldDatabase) -> ConversionPlan:
         """What becomes of ``old``. Reads nothing else and writes nothing."""
@@ -96,25 +95,26 @@ class Conversion:
         kept = KeptIds(placement)
         catalog = reconcile(placement.catalog, [])
         async with self._store.database.reading() as connection:
-            registry = await self._writer.draft(connection, entries=catalog.entries)
+            registry = await self._writer.prepare(connection, 0, Cause.OLDER_DATABASE, entries=catalog.entries)
+            registry.claims = catalog.claims or None
             registry.registry = [kept.registry(write) for write in registry.registry]
-            index = registry.applied_to(_NOTHING, catalog.claims).index()
+            index = registry.applied_to(_NOTHING).index()
             workloads = plan_workloads(placement.listing, [], index, new_id=self._surroundings.new_id, now=now)
             workloads = workloads.model_copy(update={"changes": tuple(map(kept.change, workloads.changes))})
-            draft = await self._writer.draft(connection, changes=workloads.changes)
-        draft.workloads = [kept.workload(write) for write in draft.workloads]
+            matched = await self._writer.prepare(connection, 0, Cause.OLDER_DATABASE, changes=workloads.changes)
+        matched.workloads = [kept.workload(write) for write in matched.workloads]
         refused = (*placement.quarantined, *_rejected(placement, workloads))
         chosen = {key_of(pair.entry) for pair in catalog.entries}
         shared = [entry for entry in catalog.claims if key_of(entry) not in chosen]
         counts = _counted(old, placement, refused, shared)
-        return ConversionPlan(old, placement, catalog, workloads, (registry, draft), refused, counts, key)
+        change_set = registry.followed_by(matched)
+        return ConversionPlan(old, placement, catalog, workloads, change_set, refused, counts, key)
 
     async def embed(self, plan: ConversionPlan, on_progress: OnProgress | None = None) -> int:
         """Fill in the vectors; how many were made. Raises EmbeddingError when none can be: then nothing is changed."""
         await self._memory.embed(plan.texts, on_progress)
-        for draft in plan.drafts:
-            await self._writer.embed(draft)  # notes what failed
-        failed = {text: why for draft in plan.drafts for text, why in draft.embedded.failed.items()}
+        await self._writer.embed(plan.change_set)  # notes what failed
+        failed = plan.change_set.embedded.failed
         if failed and not self._memory.made:
             raise EmbeddingError(f"nothing can be embedded: {next(iter(failed.values()))}; the database is as it was")
         return len(self._memory.made)
@@ -132,14 +132,14 @@ class Conversion:
             await replace_key(connection, plan.key)
             writing = Writing(connection, self._surroundings.timestamp())
             await self._write(writing, plan)
-            await compare(connection, plan.old, keys_of_drafts(*plan.drafts, plan.refused), plan.counts)
+            await compare(connection, plan.old, keys_of_change_set(plan.change_set, plan.refused), plan.counts)
             await in_its_thread(connection, lambda bare: drop_old(bare, plan.old.shape))
         return True
 
     async def _write(self, writing: Writing, plan: ConversionPlan) -> None:
         await remember(writing.connection, self._embedder.model, self._memory.made)
-        for draft in plan.drafts:
-            await self._writer.apply(writing, draft, cause=Cause.OLDER_DATABASE)
+        plan.change_set.problems_opened = plan.problems
+        await self._writer.write(writing, plan.change_set)
         described = [
             {"id": change.after.id, "description": said}
             for change in plan.workloads.changes
@@ -149,9 +149,6 @@ class Conversion:
             await writing.connection.execute(
                 text("UPDATE mcpservers_workload SET description = :description WHERE id = :id"), described
             )
-        if plan.catalog.claims:
-            await self._store.registry_servers.set_claims(writing, plan.catalog.claims)
-        await open_and_close(writing, plan.problems, [], new_id=self._surroundings.new_id)
         await quarantine.add(writing, plan.refused, new_id=self._surroundings.new_id)
         said = ", ".join(f"{count.rows} {count.table}" for count in plan.counts)
         detail = f"{said}; {len(plan.refused)} without a place"

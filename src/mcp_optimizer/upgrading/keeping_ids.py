@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from mcp_optimizer.change_set import RegistryServerChange, WorkloadServerChange
 from mcp_optimizer.db.legacy import OldRow
 from mcp_optimizer.domain.lifecycle import WorkloadChange
 from mcp_optimizer.domain.models import StoredTool, ToolDefinition
 from mcp_optimizer.domain.tool_plan import ToolPlan
 from mcp_optimizer.upgrading.old_values import created_at, kept_id
 from mcp_optimizer.upgrading.placing import OldServer, Placement
-from mcp_optimizer.writes import RegistryWrite, WorkloadWrite
 
 
 class KeptIds:
@@ -18,7 +18,7 @@ class KeptIds:
         self._placement = placement
         self._taken: set[str] = set()
 
-    def registry(self, write: RegistryWrite) -> RegistryWrite:
+    def registry(self, write: RegistryServerChange) -> RegistryServerChange:
         """A registry server and its tools."""
         _, old = self._placement.entries[write.server.identity.key, write.server.name]
         server = write.server.model_copy(
@@ -27,7 +27,7 @@ class KeptIds:
                 "created_at": created_at(old.row) or write.server.created_at,
             }
         )
-        return RegistryWrite(write.plan, server, write.text, self._tools(write.tools, server.id, old))
+        return RegistryServerChange(write.plan, server, write.text, self._tools(write.tools, server.id, old))
 
     def change(self, change: WorkloadChange) -> WorkloadChange:
         """A workload."""
@@ -38,10 +38,12 @@ class KeptIds:
         }
         return change.model_copy(update={"after": change.after.model_copy(update=kept)})
 
-    def workload(self, write: WorkloadWrite) -> WorkloadWrite:
+    def workload(self, write: WorkloadServerChange) -> WorkloadServerChange:
         """A workload's tools."""
         after = write.change.after
-        return WorkloadWrite(write.change, self._tools(write.tools, after.id, self._placement.workloads[after.name][1]))
+        return WorkloadServerChange(
+            write.change, self._tools(write.tools, after.id, self._placement.workloads[after.name][1])
+        )
 
     def _tools(self, plan: ToolPlan, server_id: str, old: OldServer) -> ToolPlan:
         rows = _by_name(old.tools)

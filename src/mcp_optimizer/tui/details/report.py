@@ -22,6 +22,14 @@ def ingest_document(reports: Sequence[IngestReport], width: int) -> Lines:
         page.field("source", report.source)
         page.field("took", duration(report.seconds))
         page.field("embedded", f"{count(report.embedded_texts)} texts")
+        if report.loss is not None and report.loss.needs_yes:
+            page.paragraph(f"{'This would' if report.dry_run else 'Agreed to:'} {report.loss.words}.", Tone.BAD)
+            for heading, names in (("removed", report.loss.removed), ("loses its link", report.loss.ended)):
+                if names:
+                    page.heading(heading.upper(), count(len(names)))
+                    _names(page, names)
+        for half in report.unread:
+            page.field(f"✗ {half.name}", f"not read: {half.reason}", Tone.BAD)
         if report.registry is not None:
             _registry(page, report.registry)
         if report.workloads is not None:

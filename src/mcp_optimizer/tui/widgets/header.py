@@ -20,10 +20,14 @@ class HeaderState:
     area: Area = Area.OVERVIEW
     counts: tuple[tuple[Area, int], ...] = ()
     database: str = ""
+    badge: str = ""
+    """In place of the database's name, and kept longer where there is little room."""
     read_only: bool = False
     stale: bool = False
 
 
+_BADGE_CELLS = 16
+_SHORT_BADGE_CELLS = 9
 _SHORT = {Area.RELATIONSHIPS: "Relations"}
 _MIDDLE = {Area.REGISTRY: "Reg", Area.WORKLOADS: "Work", Area.RELATIONSHIPS: "Relations"}
 _SHORTEST = {
@@ -58,15 +62,23 @@ class Header(Clickable):
         yield self._line(_MIDDLE, counts=True)
         yield self._line(_MIDDLE)
         yield self._line(_SHORTEST)
+        if self.state.badge:  # whoever looks at a file can't change it: that goes without saying
+            yield self._line(_SHORTEST, short=True)
 
     def _line(
-        self, names: dict[Area, str], *, program: bool = False, counts: bool = False, database: int = 0
+        self,
+        names: dict[Area, str],
+        *,
+        program: bool = False,
+        counts: bool = False,
+        database: int = 0,
+        short: bool = False,
     ) -> Content:
         state = self.state
         numbers = dict(state.counts) if counts else {}
         left = Content.assemble((" mcp-optimizer ", "bold $text-accent"), " ") if program else Content("")
         tabs = Content("").join(self._tab(area, names.get(area, area.label), numbers.get(area)) for area in Area)
-        right = self._state(database=database)
+        right = self._state(database=database, short=short)
         room = self.size.width - left.cell_length - tabs.cell_length - right.cell_length
         return Content.assemble(left, tabs, " " * max(room, 0 if not right else 1), right)
 
@@ -78,15 +90,19 @@ class Header(Clickable):
         content = Content.styled(text, base) if active else Content.assemble((text[:3], "$text-accent"), text[3:])
         return content.stylize(click)
 
-    def _state(self, *, database: int) -> Content:
+    def _state(self, *, database: int, short: bool) -> Content:
         """``database``: cells its name may take, the end of it where that is too long."""
         parts: list[tuple[str, str]] = []
-        if database and self.state.database:
+        if self.state.badge:
+            room = _SHORT_BADGE_CELLS if short else max(database, _BADGE_CELLS)
+            name = one_line(self.state.badge)
+            parts.append((f" {name if len(name) <= room else name[: room - 1] + '…'} ", "bold reverse"))
+        elif database and self.state.database:
             name = one_line(self.state.database)
             name = "…" + name[1 - database :] if len(name) > database else name
             parts.append((f" {name} ", "$foreground-muted"))
         if self.state.stale:
             parts.append((" ! STALE", "bold $text-warning"))
-        if self.state.read_only:
+        if self.state.read_only and not short:
             parts.append((" READ-ONLY", "bold $text-accent"))
         return Content.assemble(*parts)
