@@ -6,6 +6,7 @@ import string
 import pytest
 
 from mcp_optimizer.domain.identity import container_identity, identity_of, remote_identity
+from mcp_optimizer.domain.masked_identities import masked_key
 from mcp_optimizer.domain.matching import Reason, RegistryIndex, Subject, match, near_misses
 from mcp_optimizer.domain.models import Cause, Kind, RecordedRelation, Relation
 from mcp_optimizer.domain.sealing import Sealer, is_sealed
@@ -42,6 +43,16 @@ def test_s7_a_sealed_identity_is_settled_and_reads_back_as_it_is_elsewhere(url: 
     assert OTHER.identity(remote_identity(sealed.raw)) == sealed, "as a snapshot carries it to another database"
     assert redact_text(sealed.raw) == sealed.raw
     assert not has_credential(sealed.raw)
+
+
+def test_s7_a_url_that_would_grow_too_long_is_sealed_as_a_whole() -> None:
+    url = f"https://h.example:8443/a?{'&'.join(['token=a'] * 200)}"
+    one, again, two = (SEALER.identity(remote_identity(text)) for text in (url, url, f"{url}b"))
+    assert one == again
+    assert one.key != two.key
+    assert one.canonical.startswith("https://h.example:8443/redacted~")
+    assert SEALER.identity(one) is one
+    assert masked_key(remote_identity(url)) == remote_identity(url).key
 
 
 @pytest.mark.parametrize(

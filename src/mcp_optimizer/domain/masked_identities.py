@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_plus
 
-from mcp_optimizer.domain.identity import parse_url
+from mcp_optimizer.domain.identity import IdentityError, parse_url
 from mcp_optimizer.domain.models import (
     Catalog,
     Cause,
@@ -103,7 +103,10 @@ def masked_key(identity: Identity) -> IdentityKey:
     if identity.kind is not Kind.REMOTE:
         return identity.key
     address, mark, query = identity.canonical.partition("?")
-    return identity.kind, str(parse_url(address + mark + "&".join(map(_masked_field, query.split("&")))))
+    try:
+        return identity.kind, str(parse_url(address + mark + "&".join(map(_masked_field, query.split("&")))))
+    except IdentityError:  # too long with its masks: no earlier version stored it
+        return identity.key
 
 
 def _masked_field(field: str) -> str:

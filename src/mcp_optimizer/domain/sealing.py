@@ -8,9 +8,10 @@ are two identities, one credential is one, and nobody reads it back. The key is 
 import hashlib
 import hmac
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
-from mcp_optimizer.domain.identity import normal_percent, remote_identity
+from mcp_optimizer.domain.identity import IdentityError, normal_percent, parse_url, remote_identity
 from mcp_optimizer.domain.models import (
     Catalog,
     CatalogEntry,
@@ -53,7 +54,12 @@ class Sealer:
         """The identity that is stored and compared."""
         if identity.kind is not Kind.REMOTE or not has_credential(identity.raw):
             return identity
-        return remote_identity(self.url(identity.raw))
+        try:
+            return remote_identity(self.url(identity.raw))
+        except IdentityError:  # hashes are longer than short credentials, and there may be hundreds
+            whole = parse_url(identity.canonical)
+            sealed = replace(whole, path=f"/{self._hashed(identity.canonical)}", query=None, userinfo=None)
+            return remote_identity(str(sealed))
 
     def catalog(self, catalog: Catalog) -> Catalog:
         """Every text and identity of a catalog, made storable."""
