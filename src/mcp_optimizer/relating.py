@@ -167,7 +167,7 @@ class Relating:
                 names=duplicate.names,
                 renamed_from=next((row.name for row in rows if row.name != name), None),
                 context_renamed=tuple(change.after.name for change in changes),
-                waiting=tuple(item.name for item in _of(state, duplicate) if item.name not in taken_in),
+                waiting=tuple(item.name for item in _of(state, duplicate)),
                 admitted=tuple(sorted(taken_in)),
                 reembedded_texts=change_set.changed_tools,
                 dry_run=dry_run,

@@ -179,7 +179,7 @@ async def test_m2_a_rejection_rests_as_soon_as_its_reason_does(service: DataServ
     if how == "a person resolves":
         assert (await service.resolve(A1, "B", dry_run=True)).admitted == ("new", "own")
         report = await service.resolve(A1, "B")
-        assert (report.admitted, report.waiting) == (("new", "own"), ())
+        assert (report.admitted, report.waiting, report.left_waiting) == (("new", "own"), ("new", "own"), ())
     elif how == "the catalog ends it":
         told = await ingest(service, named({"B": A1}))
         assert told.registry is not None

@@ -72,8 +72,9 @@ async def test_m2_l11_a_rejection_and_its_resolution_are_in_the_log(service: Dat
     await service.resolve(ONE, "twin")
     (resolved,) = [item for item in await service.changes() if item.operation == "resolved"]
     assert (resolved.name, resolved.cause, resolved.detail, resolved.run_id) == ("twin", "by-hand", ONE, None)
+    assert told(await history(service))[-1] == ("linked", "first-match", "to twin", False), "at once"
     await ingest(service, shared, seen)
-    assert told(await history(service))[-1] == ("linked", "first-match", "to twin", True)
+    assert told(await history(service))[-1] == ("linked", "first-match", "to twin", False)
 
 
 async def provenance(service: DataService) -> list[ProblemView]:

@@ -129,7 +129,7 @@ def describe_resolution(report: ResolutionReport) -> str:
         lines.append(f"  these workloads follow: {', '.join(map(one_line, report.context_renamed))}")
     if report.admitted:
         lines.append(f"  taken in, as the duplicate is resolved: {', '.join(map(one_line, report.admitted))}")
-    if report.waiting:
-        lines.append(f"  the next `ingest workloads` takes in: {', '.join(map(one_line, report.waiting))}")
+    if report.left_waiting:
+        lines.append(f"  the next `ingest workloads` takes in: {', '.join(map(one_line, report.left_waiting))}")
     lines.append(f"  {report.reembedded_texts} tools embedded anew")
     return "\n".join(lines)

@@ -257,11 +257,16 @@ class ResolutionReport(Value):
     context_renamed: tuple[str, ...] = ()
     """Linked workloads whose context name, and so their tools' embeddings, follow."""
     waiting: tuple[str, ...] = ()
-    """Rejected workloads of which too little is known: the next ingestion of workloads takes them in."""
+    """Rejected workloads that waited for this choice."""
     admitted: tuple[str, ...] = ()
-    """Rejected workloads that are taken in (M2)."""
+    """Those of them that are taken in at once (M2); others come in with the next ingestion of workloads."""
     reembedded_texts: int = 0
     dry_run: bool = False
+
+    @property
+    def left_waiting(self) -> tuple[str, ...]:
+        """Workloads that the next ingestion of workloads takes in."""
+        return tuple(name for name in self.waiting if name not in self.admitted)
 
 
 class AcceptReport(Value):

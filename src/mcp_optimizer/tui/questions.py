@@ -191,7 +191,9 @@ def _related(report: RelationReport) -> str:
 
 
 def _resolved(report: ResolutionReport) -> str:
-    waiting = f"; {len(report.waiting)} rejected come in with the next ingestion (i)" if report.waiting else ""
+    waiting = (
+        f"; {len(report.left_waiting)} rejected come in with the next ingestion (i)" if report.left_waiting else ""
+    )
     admitted = f"; {len(report.admitted)} rejected are taken in" if report.admitted else ""
     return f"{report.chosen} counts for {report.identity}{admitted}{waiting}"
 

@@ -56,8 +56,10 @@ def resolution_document(report: ResolutionReport, width: int) -> Lines:
         page.field("renames", f"the context of {', '.join(report.context_renamed[:_MANY])}")
     if report.admitted:
         page.field("takes in", f"{', '.join(report.admitted[:_MANY])}: rejected until now")
-    if report.waiting:
-        page.field("waiting", f"{', '.join(report.waiting[:_MANY])}: comes in with the next ingestion of workloads (i)")
+    if report.left_waiting:
+        page.field(
+            "waiting", f"{', '.join(report.left_waiting[:_MANY])}: comes in with the next ingestion of workloads (i)"
+        )
     page.field("embedding", _texts(report.reembedded_texts))
     page.blank()
     page.paragraph("The choice is kept through every later ingestion.", Tone.MUTED)
@@ -67,7 +69,11 @@ def resolution_document(report: ResolutionReport, width: int) -> Lines:
 def trial_words(report: RelationReport | ResolutionReport) -> str:
     """What a dry run has shown, in a sentence."""
     if isinstance(report, ResolutionReport):
-        waiting = f"; {', '.join(report.waiting[:_MANY])} comes in with the next ingestion" if report.waiting else ""
+        waiting = (
+            f"; {', '.join(report.left_waiting[:_MANY])} comes in with the next ingestion"
+            if report.left_waiting
+            else ""
+        )
         admitted = f"; {', '.join(report.admitted[:_MANY])} would be taken in" if report.admitted else ""
         return f"{report.chosen} would count{admitted}{waiting}; {_texts(report.reembedded_texts)}"
     links = [f"{link.workload} would inherit from {link.registry_server}" for link in report.linked]
