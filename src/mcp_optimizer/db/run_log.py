@@ -13,6 +13,10 @@ KEPT_RUNS: Final = 500
 """Older runs are forgotten: a poll a minute would fill the log with nothing new."""
 
 
+_DERIVED: Final = {"registry": {"skipped_by_reason"}}
+"""What a report says twice, in other words."""
+
+
 async def record_run(
     writing: Writing,
     *,
@@ -39,7 +43,7 @@ async def record_run(
             "seconds": seconds,
             "outcome": outcome,
             "error": error,
-            "report": report.model_dump_json() if report else None,
+            "report": report.model_dump_json(exclude=_DERIVED) if report else None,
         },
     )
     await writing.connection.execute(
