@@ -210,3 +210,15 @@ def test_c6_a_reading_is_whole_again_after_a_day(tmp_path: Path) -> None:
     assert file.load(now + timedelta(hours=23)) == reading
     assert file.load(now + timedelta(hours=25)) is None
     assert file.load(now - timedelta(hours=1)) is None
+
+
+@pytest.mark.parametrize("query", ["updated_since=2026-01-01T00:00:00Z", "cursor=100", "page=2"])
+async def test_c6_a_url_that_asks_for_a_part_gives_one(query: str) -> None:
+    async with RegistryApi(
+        [listed(f"s{n:03}", day(5)) for n in range(150)], by_page if "page" in query else by_cursor
+    ) as api:
+        for _ in range(2):
+            catalog = await read(f"{api.url}/v0/servers?{query}")
+            assert not catalog.complete
+            assert "asks for a part" in catalog.skipped[-1].reason
+        assert (await read(f"{api.url}/v0/servers?search=s")).complete

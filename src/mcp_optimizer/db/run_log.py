@@ -10,6 +10,10 @@ from mcp_optimizer.domain.retention import Retention
 from mcp_optimizer.domain.views import RunView
 
 
+_DERIVED: Final = {"registry": {"skipped_by_reason"}}
+"""What a report says twice, in other words."""
+
+
 async def record_run(
     writing: Writing,
     *,
@@ -37,7 +41,7 @@ async def record_run(
             "seconds": seconds,
             "outcome": outcome,
             "error": error,
-            "report": report.model_dump_json() if report else None,
+            "report": report.model_dump_json(exclude=_DERIVED) if report else None,
         },
     )
     summary = report.summary if report else (error or "")

@@ -9,10 +9,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import httpx2
 
 from mcp_optimizer.config import Settings, cache_directory
+from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.catalog_parts import listed_items, parts_of
 from mcp_optimizer.sources.documents import HttpStatusError, document_label, fetch_bytes, parse_document
+from mcp_optimizer.sources.json_values import label_of
 from mcp_optimizer.sources.registry_memory import Reading, ReadingFile, merged, reading_of
 from mcp_optimizer.sources.registry_pages import Answer, Pages, follow_pages, get_patiently, with_query
 from mcp_optimizer.sources.snapshots import is_snapshot
@@ -23,6 +25,7 @@ _API_PATH: Final = re.compile(r"/v[0-9][0-9a-z.]*/servers/?$")
 _API_PATHS: Final = ("/v0.1/servers", "/v0/servers")
 _DOCUMENT: Final = re.compile(r"\.(?:json|ya?ml)$", re.IGNORECASE)
 _NO_DOCUMENT: Final = frozenset({400, 401, 403, 404, 405, 406, 410, 501})
+_PART_PARAMETERS: Final = frozenset({"updated_since", "cursor", "pageToken", "continue"})
 _PATIENCE: Final = 12
 """A whole page may take this many times as long as one request may be silent."""
 
@@ -32,6 +35,15 @@ async def read_url(url: str, settings: Settings, on_progress: OnProgress | None 
 
     Where there is no document, the API of a registry is looked for below it.
     """
+    part = _part_asked(url)
+    if part:
+        pages = await _read(url, settings, on_progress)
+        problem = ItemProblem(name="the catalog", reason=f"is not whole: its URL asks for a part (`{part}`)")
+        return pages._replace(problem=problem)
+    return await _read(url, settings, on_progress)
+
+
+async def _read(url: str, settings: Settings, on_progress: OnProgress | None) -> Pages:
     timeout = settings.toolhive_timeout
     async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
         reader = _Reader(client, timeout * _PATIENCE, settings.max_document_bytes)
@@ -171,6 +183,17 @@ class _Reader:
         if answer.next_link and isinstance(answer.document, dict) and not is_snapshot(answer.document):
             return Pages({**answer.document, "next": answer.next_link})
         return Pages(answer.document)
+
+
+def _part_asked(url: str) -> str:
+    """The parameter by which a URL asks for changes, or for pages after the first; empty where it does not.
+
+    A search is a choice that a person makes, and what it finds is its whole.
+    """
+    for name, value in parse_qsl(urlsplit(url).query):
+        if name in _PART_PARAMETERS or (name in {"page", "offset", "skip"} and value not in {"", "0", "1"}):
+            return label_of(name)
+    return ""
 
 
 def _asked(url: str) -> str:
