@@ -1,5 +1,7 @@
 """The log of ingestions: what was ingested, from where, how long it took, what came of it (S4)."""
 
+from typing import Final
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -8,7 +10,6 @@ from mcp_optimizer.db.pruning import prune_changes, prune_runs
 from mcp_optimizer.domain.reports import IngestReport
 from mcp_optimizer.domain.retention import Retention
 from mcp_optimizer.domain.views import RunView
-
 
 _DERIVED: Final = {"registry": {"skipped_by_reason"}}
 """What a report says twice, in other words."""
