@@ -74,8 +74,10 @@ class ChangeSet:
     registry_removed: list[RegistryServer] = field(default_factory=list)
     workloads: list[WorkloadServerChange] = field(default_factory=list)
     workloads_removed: list[Workload] = field(default_factory=list)
+    notes_before: list[Logged] = field(default_factory=list)
+    """Lines for the change log that no row asks for, ahead of those of workloads."""
     notes: list[Logged] = field(default_factory=list)
-    """Lines for the change log that no row asks for."""
+    """Such lines that follow those of workloads."""
     resolutions: list[tuple[Identity, str]] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
     reclaimed: list[RegistryServer] = field(default_factory=list)
@@ -129,12 +131,14 @@ class ChangeSet:
         """
         again = {write.change.after.id for write in later.workloads} | {row.id for row in later.workloads_removed}
         between = [write.change for write in self.workloads if write.change.after.id in again]
-        notes = relation_lines((change.after, change.relation) for change in between if change.relation is not None)
+        relations = relation_lines((change.after, change.relation) for change in between if change.relation is not None)
+        settled = [note for note in self.notes if note.id in again]
         return replace(
             self,
             workloads=[write for write in self.workloads if write.change.after.id not in again] + later.workloads,
             workloads_removed=[*self.workloads_removed, *later.workloads_removed],
-            notes=[*self.notes, *notes, *later.notes],
+            notes_before=[*self.notes_before, *relations, *settled, *later.notes_before],
+            notes=[*(note for note in self.notes if note.id not in again), *later.notes],
             unmaskings=[*self.unmaskings, *later.unmaskings],
             problems_opened=[*self.problems_opened, *later.problems_opened],
             problems_closed=[*self.problems_closed, *later.problems_closed],

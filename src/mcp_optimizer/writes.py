@@ -165,9 +165,10 @@ class ChangeSetWriter:
         for item in change_set.registry:
             if item.plan.row is None:
                 await self._write_registry_server(writing, item, change_set.embedded, cause)
-        await record(writing, change_set.notes)
+        await record(writing, change_set.notes_before)
         for write in change_set.workloads:
             await self._write_workload(writing, write, change_set.embedded, cause)
+        await record(writing, change_set.notes)
         await self._let_go(writing, [row.name for row in change_set.workloads_removed], cause)
         await store.workload_tools.remove_of_servers(writing, [row.id for row in change_set.workloads_removed])
         await store.workloads.remove(writing, change_set.workloads_removed, cause=cause)

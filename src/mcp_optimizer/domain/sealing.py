@@ -68,7 +68,7 @@ class Sealer:
         return catalog.model_copy(
             update={
                 "entries": catalog.entries if same else entries,
-                "skipped": _problems(catalog.skipped),
+                "skipped": self._problems(catalog.skipped),
                 "resolutions": tuple((self.identity(one), redact_text(name)) for one, name in catalog.resolutions),
                 "aliases": tuple(
                     (self.identity(one), redact_text(name), self.identity(earlier))
@@ -82,8 +82,20 @@ class Sealer:
         return listing.model_copy(
             update={
                 "workloads": tuple(map(self._workload, listing.workloads)),
-                "problems": _problems(listing.problems),
+                "problems": self._problems(listing.problems),
             }
+        )
+
+    def _problems(self, problems: Iterable[ItemProblem]) -> tuple[ItemProblem, ...]:
+        return tuple(
+            item.model_copy(
+                update={
+                    "name": redact_text(item.name),
+                    "reason": redact_text(item.reason),
+                    "identity": item.identity and self.identity(item.identity),
+                }
+            )
+            for item in problems
         )
 
     def _entry(self, entry: CatalogEntry) -> CatalogEntry:
@@ -130,10 +142,6 @@ def _text(text: str | None) -> str | None:
 
 def _texts(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(redact_text, texts))
-
-
-def _problems(problems: Iterable[ItemProblem]) -> tuple[ItemProblem, ...]:
-    return tuple(ItemProblem(name=redact_text(item.name), reason=redact_text(item.reason)) for item in problems)
 
 
 def _tools(tools: tuple[ToolDefinition, ...]) -> tuple[ToolDefinition, ...]:
