@@ -11,8 +11,15 @@ from typing import Final, NamedTuple
 
 from mcp_optimizer.domain.tool_text import name_words
 
-MAX_TERMS: Final = 24
+MAX_TERMS: Final = 64
 """Words of a query that are looked for: more cost time and change nothing."""
+MAX_SENTENCES: Final = 6
+"""Sentences of a query that are also searched one by one."""
+_MAX_SPLIT: Final = 2000
+"""Characters of a query that are split into sentences; a model reads no more either."""
+_LEAST_WORDS: Final = 3
+"""Words that make a sentence worth a search of its own."""
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n+")
 _MAX_RUNS: Final = 4000
 _MAX_FIELD: Final = 4000
 _WORD: Final = re.compile(r"\w+")
@@ -56,6 +63,13 @@ def query_terms(query: str) -> list[str]:
         if len(terms) >= MAX_TERMS:
             break
     return list(terms)[:MAX_TERMS]
+
+
+def sentences(query: str) -> list[str]:
+    """The sentences of a query of several, the first six; none of a query of one: that is searched whole anyway."""
+    found = [part.strip() for part in _SENTENCE_END.split(query[:_MAX_SPLIT])]
+    wanted = [part for part in found if len(_WORD.findall(part)) >= _LEAST_WORDS or len(pairs(part)) >= _LEAST_WORDS]
+    return wanted[:MAX_SENTENCES] if len(wanted) > 1 else []
 
 
 def stem(word: str) -> str:

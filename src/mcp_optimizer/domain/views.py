@@ -143,7 +143,7 @@ class SearchQuery(Value):
     keywords: str = ""
     """Looked for by words in place of ``text``, which is then looked for by meaning alone."""
     semantic_ratio: float = Field(default=0.5, ge=0, le=1)
-    """Weight of ranks by meaning beside those by words; 0.5: both count alike."""
+    """Weight of the score by meaning beside that by words; 0.5: as tuned."""
     max_distance: float | None = None
     """Tools of a greater cosine distance are not found by meaning. Words find them all the same."""
 
@@ -169,6 +169,12 @@ class SearchHit(Value):
     """Share of the query's words that the tool answers, 0 to 1."""
     matched: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Field (name, server, description, parameters) to the query's words found there."""
+    vector_score: float = 0.0
+    """What its vector, and its server's, count in ``score``."""
+    word_score: float = 0.0
+    """What its words count in ``score``."""
+    sentence: str | None = None
+    """The sentence of the query that it answers best, where the query has several."""
 
 
 class CountedHits(NamedTuple):
