@@ -12,10 +12,6 @@ SERVER_SHARE: Final = 0.2
 """How much the likeness of a tool's server counts beside the tool's own."""
 WORD_SHARE: Final = 0.4
 """What the best match by words counts, with every word of the query in it, beside a likeness of 1."""
-WEAK_LIKENESS: Final = 0.25
-"""Below this cosine the best tool of a search is hardly about what was asked."""
-WEAK_COVERAGE: Final = 0.5
-"""A tool with so much of the query's words in it is about it, whatever its vector says."""
 COMMON_SPREAD: Final = 0.35
 """How far the default model's cosines of the nearest hundred tools lie apart; other models' are stretched to that."""
 

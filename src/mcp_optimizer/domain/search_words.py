@@ -5,6 +5,7 @@ on both sides: a run of them would otherwise be one word that nobody types whole
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -13,8 +14,8 @@ from mcp_optimizer.domain.tool_text import name_words
 
 MAX_TERMS: Final = 64
 """Words of a query that are looked for: more cost time and change nothing."""
-MAX_SENTENCES: Final = 6
-"""Sentences of a query that are also searched one by one."""
+MAX_SENTENCES: Final = 8
+"""Parts of a query that are also searched one by one: a query of more sentences is cut into so many runs of them."""
 _MAX_SPLIT: Final = 2000
 """Characters of a query that are split into sentences; a model reads no more either."""
 _LEAST_WORDS: Final = 3
@@ -66,10 +67,15 @@ def query_terms(query: str) -> list[str]:
 
 
 def sentences(query: str) -> list[str]:
-    """The sentences of a query of several, the first six; none of a query of one: that is searched whole anyway."""
+    """The sentences of a query of several, at most eight, neighbours put together where there are more.
+
+    None of a query of one: that is searched whole anyway.
+    """
     found = [part.strip() for part in _SENTENCE_END.split(query[:_MAX_SPLIT])]
     wanted = [part for part in found if len(_WORD.findall(part)) >= _LEAST_WORDS or len(pairs(part)) >= _LEAST_WORDS]
-    return wanted[:MAX_SENTENCES] if len(wanted) > 1 else []
+    count = min(len(wanted), MAX_SENTENCES)
+    bounds = [at * len(wanted) // max(count, 1) for at in range(count + 1)]
+    return [" ".join(wanted[begin:end]) for begin, end in itertools.pairwise(bounds)] if count > 1 else []
 
 
 def stem(word: str) -> str:

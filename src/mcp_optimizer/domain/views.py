@@ -1,8 +1,9 @@
 """What the faces show: read-only values that the service makes from the store. The first fields of each are the JSON
 that the command line promises; more may follow them."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import Field, computed_field
 
@@ -177,11 +178,35 @@ class SearchHit(Value):
     """The sentence of the query that it answers best, where the query has several."""
 
 
+_WEAK_LIKENESS: Final = 0.25
+"""Below this cosine the best tool of a search is hardly about what was asked."""
+_WEAK_COVERAGE: Final = 0.6
+"""A tool with so much of the query's words in it is about it, whatever its vector says."""
+WEAK_WORDS: Final = "weak matches: none of these tools is close to what was asked"
+
+
+def are_weak(hits: Sequence[SearchHit]) -> bool:
+    """Whether a search is sure of nothing it found. Hits are never left out for it; nothing found is not weak."""
+    sure = (
+        hit.exact_name
+        or hit.semantic_distance is None
+        or 1 - hit.semantic_distance >= _WEAK_LIKENESS
+        or hit.coverage >= _WEAK_COVERAGE
+        for hit in hits
+    )
+    return bool(hits) and not any(sure)
+
+
 class CountedHits(NamedTuple):
     """The best tools, and the tokens of all tools among which they were looked for."""
 
     hits: list[SearchHit]
     baseline_tokens: int
+
+    @property
+    def weak(self) -> bool:
+        """Whether the search is sure of nothing it found."""
+        return are_weak(self.hits)
 
 
 class OfferedTool(Value):

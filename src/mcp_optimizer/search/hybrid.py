@@ -25,6 +25,8 @@ from mcp_optimizer.text import storable
 
 DEPTH: Final = 100
 """Each half looks at least this deep, so that a tool found by both can rise."""
+_TELLING: Final = 20
+"""So many of the nearest tools tell how a model's cosines are spread."""
 
 
 class Search:
@@ -122,8 +124,11 @@ class Search:
         )
 
     def bounds(self, distances: Collection[float]) -> tuple[float, float] | None:
-        """Least and greatest likeness of the nearest, where the model's are not those that the fusion is tuned for."""
-        if self._embedder.model in OFFLINE_MODELS or not distances:
+        """Least and greatest likeness of the nearest, where the model's are not those that the fusion is tuned for.
+
+        Of a few tools they say nothing about the model.
+        """
+        if self._embedder.model in OFFLINE_MODELS or len(distances) < _TELLING:
             return None
         return 1 - max(distances), 1 - min(distances)
 

@@ -11,6 +11,8 @@ from mcp_optimizer.text import storable
 
 _DEPTH = 50
 _TOOLS_SHOWN = 3
+_OWN_SHARE = 0.25
+"""What a server's description counts beside its best tool: little, as that tool's score has some of it already."""
 
 
 async def search_servers(store: Store, search: Search, wanted: str, limit: int) -> list[ServerHit]:
@@ -39,7 +41,7 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
         exact = row.name.casefold() == wanted.casefold()
         if key in own or row.name in best or exact:
             score = best[row.name][0].score if row.name in best else 0.0
-            score += likeness.vector_score(key)
+            score += likeness.vector_score(key) * (_OWN_SHARE if row.name in best else 1.0)
             made.append(
                 (
                     not exact,
