@@ -251,7 +251,7 @@ async def test_q1_a_tool_that_words_alone_found_has_its_own_distance(service: Da
     ("text", "wanted"),
     [
         ("What is the forecast for the city? Then send a message with it.", {"get_forecast", "sendMessage"}),
-        ("send a message\nrun a database query", {"sendMessage", "query"}),
+        ("send a message\nrun a database query", {"sendMessage", "run_query"}),
     ],
 )
 async def test_q1_each_sentence_of_a_query_finds_its_tool(filled: DataService, text: str, wanted: set[str]) -> None:
