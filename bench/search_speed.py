@@ -19,12 +19,14 @@ from bench.data import MadeUpSource, catalog
 from bench.embedders import Switchable
 from bench.report import Figures, measured
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import search_reads, sqlite_search
+from mcp_optimizer.db import search_reads, sqlite_search, sqlite_words
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
 from mcp_optimizer.domain.reports import IngestPart
+from mcp_optimizer.domain.search_words import query_terms
 from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.embeddings import open_embedder
+from mcp_optimizer.search.hybrid import DEPTH
 from mcp_optimizer.service import DataService
 
 SIZES: Final = (1_000, 10_000, 100_000, 200_000)
@@ -99,8 +101,8 @@ async def _row(figures: Figures, service: DataService, size: int) -> None:
 
     async def words(query: str) -> object:
         async with service.store.database.reading() as connection:
-            sequence = (await search_reads.version(connection)).sequence
-            return await search._words(connection, Side.REGISTRY, sequence, query, 50, None)
+            terms = query_terms(query)
+            return await sqlite_words.matching_tools(connection, Side.REGISTRY, terms, limit=DEPTH, servers=None)
 
     resident._held.clear()
     resident._asked.clear()

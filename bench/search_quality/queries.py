@@ -9,6 +9,8 @@ Every second line of a kind is for tuning, the others are only reported: nothing
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
+from bench.search_quality.languages import LANGUAGES, lines_of
+
 TERSE: Final = """
 current time | get_current_time
 convert timezone | convert_time
@@ -239,6 +241,40 @@ OTHER_LANGUAGES: Final = """
 aktuelle Uhrzeit | get_current_time
 """.strip()
 
+LONG: Final = """
+What time is it in Buenos Aires when it is 09:30 in Kolkata on the 14th of March 2027? | convert_time
+Commit what is staged with the message "Fix off-by-one in paginator (closes 4312)" and author Jane Roe | git_commit
+Create a branch called hotfix/2027-01-login from the tag v3.14.2 in /srv/checkout/webshop | git_create_branch create_branch
+Read lines 100 to 180 of /home/maria/projects/atlas/config/settings.prod.toml | read_file read_text_file
+Open an issue titled "Crash when uploading 4 GB files" in acme/uploader with the labels bug and p1, assigned to @lee | create_issue issue_write github*/*issue*
+Merge pull request 1287 of acme/website using squash, and take the title as its message | merge_pull_request
+Give back 49.90 EUR of the charge ch_3Nabc to the customer because the parcel 00340434 never arrived | create_refund
+Send "Deploy of build 7741 is done, see the dashboard" to the channel release-room | conversations_add_message sendSlackNotification
+What will the weather be like in Reykjavik, Iceland, between the 3rd and the 9th of June? | get_forecast
+Find flights from Lisbon (LIS) to Oslo (OSL) on 2027-05-02 for two adults and one child below 300 dollars | search-flight search_flights
+Give me the latitude and longitude of 350 Fifth Avenue, New York, NY 10118 | geocode maps_geocode
+Walk me from Alexanderplatz 1 to the Pergamon Museum and tell how many minutes it takes at 4 km/h | directions maps_directions
+Resize /tmp/in/holiday-0042.jpg to 1280 x 720 pixels and keep its ratio | resize_image
+Set the key session:8f2a to the value 42 and let it expire after 3600 seconds | redis/set redis/expire hset
+Run SELECT name, total FROM orders WHERE created_at > '2026-12-01' ORDER BY total DESC LIMIT 20 | execute_sql run_sql run_query query execute_query run_select_query exec
+Take a screenshot of https://shop.example/cart?id=77 at 1920x1080 once it has loaded | browser_take_screenshot take_screenshot browserbase_screenshot screenshotPage
+""".strip()
+
+AGENT: Final = """
+I have finished the code change. Now I need a tool that records staged files as a new revision in version control. | git_commit
+The user wants to know about tomorrow's weather. I should look for a tool which returns a weather forecast for a place. | get_forecast
+Step 3: having the address, I must turn it into coordinates. Find a geocoding tool. | geocode maps_geocode
+To answer, I first have to fetch the web page at the given URL and read its text. | fetch firecrawl_scrape scrape_as_markdown fetch_page
+Subtask: notify the team in chat. Requires a tool able to post a message to a Slack channel. | conversations_add_message sendSlackNotification
+tool for querying Prometheus metrics with PromQL over a time range | execute_query query_prometheus execute_range_query query_metrics
+Goal: find out why the build failed. Needed capability: retrieve the logs of a CI job. | get_build_failure_logs read_logs get_job_logs get_pipeline_job_output get_failed_executions search_logs tail_logs
+I need to create a task in the issue tracker. Use GitHub. The tool should accept a title and a body. | create_issue issue_write github*/*issue*
+capability: search for academic papers by topic, returns titles and abstracts | search_papers arxiv-mcp-server/*
+The customer should get a refund. Look for the payment tool that issues one. | create_refund
+Now list the tables so that I know what I can query; the database is SQLite. | sqlite/list_tables
+Before editing I want to see the directory structure as a tree. | directory_tree
+""".strip()
+
 NOTHING: Final = """
 fold the laundry
 book a haircut at the salon
@@ -268,7 +304,8 @@ def queries() -> list[Query]:
     """All queries."""
     kinds = {
         "terse": TERSE, "wordy": WORDY, "misspelt": MISSPELT, "exact": EXACT, "server and tool": PARTS,
-        "other languages": OTHER_LANGUAGES, "nothing": NOTHING,
+        "long, with values": LONG, "agent's": AGENT, "other languages": OTHER_LANGUAGES,
+        **{language: lines_of(language) for language in LANGUAGES}, "nothing": NOTHING,
     }  # fmt: skip
     found: list[Query] = []
     for kind, block in kinds.items():

@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     hybrid_search_semantic_ratio: Annotated[
         float, Field(ge=0, le=1, validation_alias=_env("hybrid_search_semantic_ratio"))
     ] = 0.5
-    """Weight of the ranks by meaning beside those by words: 1 is meaning alone, 0 words alone, 0.5 both alike."""
+    """Weight of the score by meaning beside that by words: 1 is meaning alone, 0 words alone, 0.5 as tuned."""
     allowed_groups: Annotated[
         tuple[str, ...] | None, _COMMA_LIST, NoDecode, Field(validation_alias=_env("allowed_groups"))
     ] = None

@@ -1,6 +1,6 @@
 """Embeddings that are made once and remembered: a text is embedded once per model, ever (E2)."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector
-from mcp_optimizer.domain.tool_text import text_hash
+from mcp_optimizer.domain.tool_text import parts_of, text_hash
 from mcp_optimizer.embeddings import Embedder, Vector
+from mcp_optimizer.embeddings.embedder import mean_vector
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 _EMBED_CHUNK = 256
@@ -90,7 +91,7 @@ class EmbeddingMemory:
     ) -> dict[str, Vector]:
         """Vectors of ``chunk``; a text that can't be embedded is told from the others by trying each alone (L7)."""
         try:
-            return dict(zip(chunk, await self._embedder.embed(chunk, report), strict=True))
+            return dict(zip(chunk, await embed_texts(self._embedder, chunk, report), strict=True))
         except ModelUnavailableError as error:
             failed.update(dict.fromkeys(chunk, str(error)))
             return {}
@@ -98,7 +99,7 @@ class EmbeddingMemory:
             made: dict[str, Vector] = {}
             for item in chunk:
                 try:
-                    made[item] = (await self._embedder.embed([item]))[0]
+                    made[item] = (await embed_texts(self._embedder, [item]))[0]
                 except EmbeddingError as error:
                     failed[item] = str(error)
             return made
@@ -126,6 +127,27 @@ class UnstoredMemory(EmbeddingMemory):
 
     async def _remember(self, made: dict[str, Vector]) -> None:
         self.made |= made
+
+
+async def embed_texts(
+    embedder: Embedder, texts: Sequence[str], report: Callable[[int], None] | None = None
+) -> list[Vector]:
+    """A vector for each text: the mean of its parts', each part embedded once. ``report`` gets the texts done."""
+    parts = [parts_of(item) for item in texts]
+    each = list(dict.fromkeys(part for several in parts for part in several))
+
+    def done(number: int) -> None:
+        if report is not None:
+            report(number * len(texts) // len(each))
+
+    vectors = dict(zip(each, await embedder.embed(each, done), strict=True))
+    return [_joined([vectors[part] for part in several]) for several in parts]
+
+
+def _joined(parts: Sequence[Vector]) -> Vector:
+    """The vector of a text from those of its parts; of two that cancel out the first."""
+    mean = mean_vector(parts) if len(parts) > 1 else None
+    return parts[0] if mean is None else mean
 
 
 async def remember(connection: AsyncConnection, model: str, made: Mapping[str, Vector]) -> None:

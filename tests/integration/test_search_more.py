@@ -141,8 +141,9 @@ async def test_other_scripts_are_found_by_words_inside_a_run(service: DataServic
     tools = [tool("weather", "東京の天気予報を取得します"), tool("other", "メールを送信する")]
     await ingest(service, listing=listing(workload("jp", "example.org/jp:1", tools)))
     hits = await service.search(SearchQuery(text=text))
-    assert (hits[0].tool, hits[0].text_rank) == ("weather", 1)
-    assert [hit.text_rank for hit in hits if hit.tool == "other"] == [None]
+    assert {hit.tool: hit.text_rank for hit in hits} == {"weather": 1, "other": None}
+    (only,) = await service.search(SearchQuery(text=text, semantic_ratio=0))
+    assert only.tool == "weather"
 
 
 async def test_a_misspelt_word_finds_its_tool(filled: DataService) -> None:

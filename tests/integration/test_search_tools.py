@@ -4,7 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
+from mcp_optimizer.domain.search_words import sentences
 from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.embeddings import FastEmbedder
 from mcp_optimizer.service import DataService
@@ -75,7 +77,8 @@ async def test_q3_hits_say_why(filled: DataService) -> None:
     first, *others = await filled.search(SearchQuery(text="forecast of the weather in a city"))
     assert first.tool == "get_forecast"
     assert (first.semantic_rank, first.text_rank) == (1, 1)
-    assert first.score == pytest.approx((1 + first.coverage) / 6, abs=1e-3)
+    assert first.score == pytest.approx(first.vector_score + first.word_score, abs=1e-5)
+    assert first.word_score == pytest.approx(0.4 * first.coverage**0.5, abs=1e-3)  # the best by words
     assert first.semantic_distance is not None
     assert 0 <= first.semantic_distance < 1
     assert first.tokens > 0
@@ -84,7 +87,8 @@ async def test_q3_hits_say_why(filled: DataService) -> None:
     assert only_semantic
     for hit in only_semantic:
         assert hit.semantic_rank is not None
-        assert hit.score == pytest.approx(1 / (5 + hit.semantic_rank), abs=1e-6)
+        assert hit.semantic_distance is not None
+        assert hit.score == hit.vector_score > 1 - hit.semantic_distance - 0.2
     assert [hit.score for hit in others] == sorted((hit.score for hit in others), reverse=True)
 
 
@@ -227,6 +231,35 @@ async def test_a_tool_that_could_not_be_embedded_is_found_by_its_words(
     fake_embedder.fail_on = set()
     (hit,) = await service.search(SearchQuery(text="arrow", status=None))
     assert (hit.tool, hit.semantic_rank, hit.text_rank) == ("poison_arrow", None, 1)
+
+
+async def test_q1_a_tool_that_words_alone_found_has_its_own_distance(service: DataService) -> None:
+    """Of more tools than meaning looks at; on every engine, with vectors at hand and without."""
+    crowd = workload("crowd", "example.org/crowd", [tool(f"weather_{n}", "Weather weather.") for n in range(300)])
+    far = workload("far", "example.org/far", [tool("zebra", "Stripes on an animal, xylophone.")])
+    await ingest(service, listing=listing(crowd, far))
+    query = SearchQuery(text="weather weather weather xylophone")
+    (before,) = [hit for hit in await service.search(query) if hit.tool == "zebra"]
+    await service._search.resident.load(Side.WORKLOAD)
+    (after,) = [hit for hit in await service.search(query) if hit.tool == "zebra"]
+    assert before.text_rank == after.text_rank == 1
+    assert before.semantic_distance is not None
+    assert before.semantic_distance == pytest.approx(after.semantic_distance, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("What is the forecast for the city? Then send a message with it.", {"get_forecast", "sendMessage"}),
+        ("send a message\nrun a database query", {"sendMessage", "run_query"}),
+    ],
+)
+async def test_q1_each_sentence_of_a_query_finds_its_tool(filled: DataService, text: str, wanted: set[str]) -> None:
+    hits = await filled.search(SearchQuery(text=text, limit=4))
+    assert wanted <= {hit.tool for hit in hits}
+    assert all(hit.sentence in sentences(text) for hit in hits if not hit.exact_name)
+    one = await filled.search(SearchQuery(text="send a message"))
+    assert {hit.sentence for hit in one} == {None}
 
 
 async def test_with_the_real_model_meaning_finds_what_words_do_not(

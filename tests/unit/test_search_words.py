@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_optimizer.db.sqlite_words import quoted
 from mcp_optimizer.domain.search_words import (
+    MAX_SENTENCES,
     MAX_TERMS,
     coverage,
     is_unspaced,
@@ -15,6 +16,7 @@ from mcp_optimizer.domain.search_words import (
     matched_words,
     pairs,
     query_terms,
+    sentences,
     stem,
 )
 from mcp_optimizer.domain.spelling import corrections, edit_distance, vocabulary
@@ -48,6 +50,31 @@ def test_scripts_without_spaces_are_cut_into_pairs(text: str, expected: list[str
 )
 def test_q2_terms_of_a_query(query: str, terms: list[str]) -> None:
     assert query_terms(query) == terms
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("One sentence only.", []),
+        ("", []),
+        ("Book a flight to Rome. Then rent a car.", ["Book a flight to Rome.", "Then rent a car."]),
+        ("Find the file; delete it after that", ["Find the file;", "delete it after that"]),
+        ("list all pods\nrestart the failing one", ["list all pods", "restart the failing one"]),
+        ("東京の天気を調べて。次に予定を作成する。", ["東京の天気を調べて。", "次に予定を作成する。"]),
+        ("Costs 1.5 credits at example.com/a?b=c today", []),
+        ("Please! Show me the weather. Thanks.", []),
+    ],
+)
+def test_q1_a_query_of_several_sentences_has_parts(query: str, expected: list[str]) -> None:
+    assert sentences(query) == expected
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 23, 200])
+def test_q1_no_sentence_is_left_out_of_a_long_query(count: int) -> None:
+    query = " ".join(f"It is w{number} x." for number in range(count))[:2000]
+    parts = sentences(query)
+    assert 2 <= len(parts) <= MAX_SENTENCES
+    assert " ".join(parts).split()[: 4 * min(count, 100)] == query.split()[: 4 * min(count, 100)]
 
 
 @settings(max_examples=200, deadline=None)

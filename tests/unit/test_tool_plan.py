@@ -33,7 +33,7 @@ def names(found: Iterable[StoredTool]) -> list[str]:
 def test_e2_new_tools_are_added_and_embedded_with_the_context_name() -> None:
     plan = planned([], tools("a", "b"), context="fetch")
     assert (names(plan.add), plan.update, plan.keep, plan.remove) == (["a", "b"], (), (), ())
-    assert plan.changed_texts == ["fetch: a. a does what it says.", "fetch: b. b does what it says."]
+    assert plan.changed_texts == ["fetch: a\x1ea does what it says.", "fetch: b\x1eb does what it says."]
     assert {(tool.server_id, tool.token_count) for tool in plan.add} == {("s", 3)}
 
 
@@ -48,7 +48,7 @@ def test_e2_a_changed_tool_keeps_its_row_and_the_others_are_left_alone() -> None
     plan = planned(stored, [tool("a", "Now better."), tool("b")])
     assert [(tool.id, tool.name) for tool in plan.update] == [(stored[0].id, "a")]
     assert names(plan.keep) == ["b"]
-    assert plan.changed_texts == ["web: a. Now better."]
+    assert plan.changed_texts == ["web: a\x1eNow better."]
 
 
 def test_e2_a_tool_that_is_gone_is_removed() -> None:

@@ -11,6 +11,7 @@ from mcp_optimizer.domain.tool_text import (
     name_words,
     own_description,
     parameter_words,
+    parts_of,
     server_text,
     text_hash,
     tool_text,
@@ -19,10 +20,24 @@ from mcp_optimizer.domain.tool_text import (
 from tests.support.builders import tool, tools
 
 
-def test_l6_the_context_name_stands_before_a_tools_name_and_first_sentence() -> None:
-    text = tool_text("gofetch", tool("fetchPage", "Fetches a page. Then it does more."))
-    assert text == "gofetch: fetch Page. Fetches a page."
-    assert tool_text("gofetch", tool("fetchPage", "")) == "gofetch: fetch Page"
+@pytest.mark.parametrize(
+    ("context", "name", "description", "parts"),
+    [
+        ("gofetch", "fetchPage", "Fetches a page. Then it does more.", ["gofetch: fetch Page", "Fetches a page."]),
+        ("gofetch", "fetchPage", "", ["gofetch: fetch Page"]),
+        ("a\x1eb", "get\x1eit", "One\x1etwo.", ["a b: get it", "One two."]),
+        ("", "__", "\x1e", [": __"]),
+    ],
+)
+def test_l6_a_tools_name_in_its_context_and_its_first_sentence_are_embedded_apart(
+    context: str, name: str, description: str, parts: list[str]
+) -> None:
+    assert parts_of(tool_text(context, tool(name, description))) == parts
+
+
+@pytest.mark.parametrize("text", ["A server. Its tags", "", "two\nlines", "\x1e"])
+def test_a_text_without_parts_is_its_own(text: str) -> None:
+    assert parts_of(text) == [text]
 
 
 @pytest.mark.parametrize(

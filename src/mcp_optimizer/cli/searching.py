@@ -8,8 +8,8 @@ import click
 from mcp_optimizer.cli.output import emit, json_option, table
 from mcp_optimizer.cli.program import DONE, PARTLY, Program
 from mcp_optimizer.domain.search_words import mark_words
-from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, ServerHit
-from mcp_optimizer.text import lines, one_line
+from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, ServerHit, are_weak
+from mcp_optimizer.text import lines, one_line, shorten
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
@@ -65,7 +65,12 @@ def search(
         return await service.search(asked), await service.search_tokens(asked) if explain else 0
 
     hits, baseline = program.run(work)
-    emit(hits, as_json=as_json, text=lambda: _explained(hits, baseline) if explain else _listed(hits))
+
+    def said() -> str:
+        told = _explained(hits, baseline) if explain else _listed(hits)
+        return f"{WEAK_WORDS}\n{told}" if are_weak(hits) else told
+
+    emit(hits, as_json=as_json, text=said)
     return DONE
 
 
@@ -115,6 +120,8 @@ def _servers(hits: list[ServerHit]) -> str:
     return table(("SERVER", "KIND", "RUNNING", "BEST TOOLS", "DESCRIPTION"), rows, empty="No registry server found.")
 
 
+_SENTENCE_SHOWN = 60
+"""Characters."""
 _EMPTY = "No tool found. `--scope all` also searches the catalog, `--status any` stopped servers."
 
 
@@ -137,12 +144,16 @@ def _explained(hits: list[SearchHit], baseline: int) -> str:
 def why(hit: SearchHit) -> str:
     """Why a tool was found, in words (Q3)."""
     reasons = ["exact name"] if hit.exact_name else []
-    if hit.semantic_rank is not None:
-        reasons.append(f"meaning: place {hit.semantic_rank}, distance {hit.semantic_distance:.3f}")
+    if hit.semantic_distance is not None:
+        place = "" if hit.semantic_rank is None else f"place {hit.semantic_rank}, "
+        reasons.append(f"meaning: {place}distance {hit.semantic_distance:.3f}, counts {hit.vector_score:.3f}")
     if hit.text_rank is not None and hit.text_score is not None:
         reasons.append(
-            f"words: place {hit.text_rank}, score {hit.text_score:.2f}, {hit.coverage:.0%} of the query's words"
+            f"words: place {hit.text_rank}, score {hit.text_score:.2f}, {hit.coverage:.0%} of the query's words, "
+            f"counts {hit.word_score:.3f}"
         )
+    if hit.sentence:
+        reasons.append(f"best for: {shorten(one_line(hit.sentence), _SENTENCE_SHOWN)}")
     return "; ".join(reasons)
 
 

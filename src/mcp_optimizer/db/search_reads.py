@@ -74,6 +74,21 @@ async def vectors_of(
     return [vector for row in rows if (vector := _stored(tuple(row), dimension)) is not None]
 
 
+async def tool_vectors(
+    connection: AsyncConnection, side: Side, tools: Collection[str], dimension: int
+) -> dict[str, bytes]:
+    """The embeddings of these tools, by id; those without one are left out."""
+    statement = text(f"SELECT id, server_id, details_embedding FROM {side.tools} WHERE id IN :tools").bindparams(
+        bindparam("tools", expanding=True)
+    )
+    found: dict[str, bytes] = {}
+    wanted = sorted(tools)
+    for start in range(0, len(wanted), IN_CHUNK):
+        rows = await connection.execute(statement, {"tools": wanted[start : start + IN_CHUNK]})
+        found |= {v[0]: v[2] for row in rows if (v := _stored(tuple(row), dimension)) is not None}
+    return found
+
+
 def _stored(row: tuple[str, str, bytes | None], dimension: int) -> StoredVector | None:
     """A row with a vector of the model's size."""
     identifier, server, vector = row

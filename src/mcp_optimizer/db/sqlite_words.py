@@ -16,7 +16,7 @@ from mcp_optimizer.domain.search_words import is_unspaced
 _FEW_SERVERS: Final = 64
 """So many servers are looked up by the index itself; more are told apart row by row, best rows first."""
 _WIDER: Final = 2
-_WEIGHTS: Final = "bm25(2.0, 8.0, 4.0, 1.0, 4.0, 4.0, 0.0)"
+_WEIGHTS: Final = "bm25(1.0, 2.0, 1.0, 0.5, 1.0, 1.0, 0.0)"
 """Of name, words of the name, description, parameters, server, segments, owner. Tuned by ``bench search_quality``."""
 
 

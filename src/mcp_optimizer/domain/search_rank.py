@@ -1,13 +1,19 @@
-"""How the two halves of a search become one list (Q1). Pure; measured with ``python -m bench search_quality``."""
+"""How what meaning and words find becomes one list (Q1). Pure; measured with ``python -m bench search_quality``.
 
-from collections.abc import Mapping, Sequence
+Values are added, not ranks: how far the best is ahead of the next says much, and a rank forgets it.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-RANK_CONSTANT: Final = 5
-"""Of reciprocal rank fusion: how little the first ranks outweigh the next. Small: a half's first hit is often right."""
-SERVER_SHARE: Final = 0.35
+SERVER_SHARE: Final = 0.2
 """How much the likeness of a tool's server counts beside the tool's own."""
+WORD_SHARE: Final = 0.4
+"""What the best match by words counts, with every word of the query in it, beside a likeness of 1."""
+COMMON_SPREAD: Final = 0.35
+"""How far the default model's cosines of the nearest hundred tools lie apart; other models' are stretched to that."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,48 @@ class TextMatch:
     matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PhraseMatches:
+    """What was found for one phrase: the whole query, or one sentence of it."""
+
+    text: str = ""
+    distances: Mapping[str, float] = field(default_factory=dict)
+    """Cosine distance of every tool that any phrase found, however it was found; none of tools without a vector."""
+    server_distances: Mapping[str, float] = field(default_factory=dict)
+    """By tool: the cosine distance of its server. One without an embedding counts as neither like nor unlike."""
+    matches: Mapping[str, TextMatch] = field(default_factory=dict)
+    """By tool: what words found."""
+    bounds: tuple[float, float] | None = None
+    """Least and greatest cosine of the nearest tools, where the model's cosines are not those the shares are made
+    for: they are stretched to what is common there."""
+
+    def vector_score(self, tool: str) -> float:
+        """The likeness of a tool and of its server to the phrase."""
+        if tool not in self.distances:
+            return 0.0
+        own, server = self.distances[tool], self.server_distances.get(tool)
+        return self._likeness(own) + (0.0 if server is None else SERVER_SHARE * self._likeness(server))
+
+    def _likeness(self, distance: float) -> float:
+        if self.bounds is None:
+            return 1 - distance
+        low, high = self.bounds
+        return COMMON_SPREAD * min(max((1 - distance - low) / max(high - low, 1e-6), 0.0), 1.0)
+
+    def word_scores(self) -> dict[str, float]:
+        """By tool: its share of the best BM25 of the phrase, less where few of the phrase's words are in it.
+
+        The square root: a long query has words that no tool has, its values above all.
+        """
+        best = max((match.score for match in self.matches.values()), default=0.0)
+        if best <= 0:
+            return dict.fromkeys(self.matches, 0.0)
+        return {
+            tool: WORD_SHARE * max(match.score, 0.0) / best * math.sqrt(match.coverage)
+            for tool, match in self.matches.items()
+        }
+
+
 @dataclass
 class Found:
     """Where a tool was found, and how well. Ranks start at 1; None: that half did not find it."""
@@ -28,55 +76,62 @@ class Found:
     id: str
     semantic_rank: int | None = None
     distance: float | None = None
+    """Of the whole query, however the tool was found; None without a vector."""
     text_rank: int | None = None
     text: TextMatch | None = None
     exact: bool = False
-    semantic_ratio: float = 0.5
-    """Weight of the rank by meaning; the rank by words has the rest."""
+    vector_score: float = 0.0
+    """What its vector counts in the score."""
+    word_score: float = 0.0
+    """What its words count in the score."""
+    sentence: str | None = None
+    """The sentence of the query that it answers best, where the query has several."""
 
     @property
     def score(self) -> float:
-        """Reciprocal rank fusion. A rank by words counts as far as the words are those of the query: a tool that holds
-        one word of ten says little. Two first places with every word give 2 / 6."""
-        total = 0.0
-        if self.semantic_rank is not None:
-            total += 2 * self.semantic_ratio / (RANK_CONSTANT + self.semantic_rank)
-        if self.text_rank is not None and self.text is not None:
-            total += 2 * (1 - self.semantic_ratio) * self.text.coverage / (RANK_CONSTANT + self.text_rank)
-        return total
-
-
-def by_meaning(distances: Mapping[str, float], server_distances: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Ids with what they are ranked by, best (least) first: a tool's own cosine distance, and a share of its server's.
-
-    A server without an embedding counts as neither like nor unlike.
-    """
-    ranked = {item: own + SERVER_SHARE * server_distances.get(item, 1.0) for item, own in distances.items()}
-    return sorted(ranked.items(), key=lambda pair: (pair[1], pair[0]))
+        """What it is ranked by."""
+        return self.vector_score + self.word_score
 
 
 def fused(
-    near: Sequence[tuple[str, float]],
-    matching: Sequence[TextMatch],
-    exact: Sequence[str],
-    *,
-    semantic_ratio: float = 0.5,
+    phrases: Sequence[PhraseMatches], near: Collection[str], exact: Collection[str], *, semantic_ratio: float = 0.5
 ) -> list[Found]:
     """Every tool found, best first, an exact name before all others (Q1).
 
-    ``near``: ids with distances in their order by meaning. ``matching``: in their order by words. A half of no weight
-    finds nothing.
+    ``phrases``: the whole query, then its sentences, if it has several; a tool's score is the mean of the whole's and
+    of its best sentence's. ``near``: the tools that meaning found. A half of no weight finds nothing.
     """
-    near = near if semantic_ratio > 0 else ()
-    matching = matching if semantic_ratio < 1 else ()
-    found: dict[str, Found] = {}
-    for rank, (identifier, distance) in enumerate(near, start=1):
-        found[identifier] = Found(identifier, semantic_rank=rank, distance=distance)
-    for rank, match in enumerate(matching, start=1):
-        item = found.setdefault(match.id, Found(match.id))
-        item.text_rank, item.text = rank, match
-    for identifier in exact:
-        found.setdefault(identifier, Found(identifier)).exact = True
-    for item in found.values():
-        item.semantic_ratio = semantic_ratio
-    return sorted(found.values(), key=lambda item: (not item.exact, -item.score, item.semantic_rank or 10**9, item.id))
+    by_vector = 2 * semantic_ratio
+    by_words = 2 * (1 - semantic_ratio)
+    word_scores = [phrase.word_scores() if by_words else {} for phrase in phrases]
+    worded = {tool for scores in word_scores for tool in scores}
+    meant = set(near) if by_vector else set()
+
+    def score(tool: str, at: int) -> tuple[float, float]:
+        return by_vector * phrases[at].vector_score(tool), by_words * word_scores[at].get(tool, 0.0)
+
+    ranked: list[Found] = []
+    for tool in {*meant, *worded, *exact}:
+        item = Found(tool, exact=tool in exact, distance=phrases[0].distances.get(tool) if phrases else None)
+        item.vector_score, item.word_score = score(tool, 0) if phrases else (0.0, 0.0)
+        best = max(range(1, len(phrases)), key=lambda at: sum(score(tool, at)), default=0)
+        if best:
+            of_sentence = score(tool, best)
+            item.vector_score = (item.vector_score + of_sentence[0]) / 2
+            item.word_score = (item.word_score + of_sentence[1]) / 2
+            item.sentence = phrases[best].text
+        matches = (phrase.matches.get(tool) for phrase in (phrases[0], phrases[best], *phrases) if tool in worded)
+        item.text = next((match for match in matches if match is not None), None)
+        ranked.append(item)
+    _rank_halves(ranked, meant, worded)
+    return sorted(ranked, key=lambda item: (not item.exact, -item.score, item.semantic_rank or 10**9, item.id))
+
+
+def _rank_halves(ranked: Sequence[Found], meant: Collection[str], worded: Collection[str]) -> None:
+    """Give each tool its rank among those that the same half found."""
+    by_vector = sorted((item for item in ranked if item.id in meant), key=lambda item: (-item.vector_score, item.id))
+    for rank, item in enumerate(by_vector, start=1):
+        item.semantic_rank = rank
+    by_words = sorted((item for item in ranked if item.id in worded), key=lambda item: (-item.word_score, item.id))
+    for rank, item in enumerate(by_words, start=1):
+        item.text_rank = rank

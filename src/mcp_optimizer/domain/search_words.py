@@ -5,14 +5,22 @@ on both sides: a run of them would otherwise be one word that nobody types whole
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from mcp_optimizer.domain.tool_text import name_words
 
-MAX_TERMS: Final = 24
+MAX_TERMS: Final = 64
 """Words of a query that are looked for: more cost time and change nothing."""
+MAX_SENTENCES: Final = 8
+"""Parts of a query that are also searched one by one: a query of more sentences is cut into so many runs of them."""
+_MAX_SPLIT: Final = 2000
+"""Characters of a query that are split into sentences; a model reads no more either."""
+_LEAST_WORDS: Final = 3
+"""Words that make a sentence worth a search of its own."""
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n+")
 _MAX_RUNS: Final = 4000
 _MAX_FIELD: Final = 4000
 _WORD: Final = re.compile(r"\w+")
@@ -56,6 +64,18 @@ def query_terms(query: str) -> list[str]:
         if len(terms) >= MAX_TERMS:
             break
     return list(terms)[:MAX_TERMS]
+
+
+def sentences(query: str) -> list[str]:
+    """The sentences of a query of several, at most eight, neighbours put together where there are more.
+
+    None of a query of one: that is searched whole anyway.
+    """
+    found = [part.strip() for part in _SENTENCE_END.split(query[:_MAX_SPLIT])]
+    wanted = [part for part in found if len(_WORD.findall(part)) >= _LEAST_WORDS or len(pairs(part)) >= _LEAST_WORDS]
+    count = min(len(wanted), MAX_SENTENCES)
+    bounds = [at * len(wanted) // max(count, 1) for at in range(count + 1)]
+    return [" ".join(wanted[begin:end]) for begin, end in itertools.pairwise(bounds)] if count > 1 else []
 
 
 def stem(word: str) -> str:

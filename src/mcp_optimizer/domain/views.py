@@ -1,8 +1,9 @@
 """What the faces show: read-only values that the service makes from the store. The first fields of each are the JSON
 that the command line promises; more may follow them."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import Field, computed_field
 
@@ -145,7 +146,7 @@ class SearchQuery(Value):
     keywords: str = ""
     """Looked for by words in place of ``text``, which is then looked for by meaning alone."""
     semantic_ratio: float = Field(default=0.5, ge=0, le=1)
-    """Weight of ranks by meaning beside those by words; 0.5: both count alike."""
+    """Weight of the score by meaning beside that by words; 0.5: as tuned."""
     max_distance: float | None = None
     """Tools of a greater cosine distance are not found by meaning. Words find them all the same."""
 
@@ -171,6 +172,31 @@ class SearchHit(Value):
     """Share of the query's words that the tool answers, 0 to 1."""
     matched: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Field (name, server, description, parameters) to the query's words found there."""
+    vector_score: float = 0.0
+    """What its vector, and its server's, count in ``score``."""
+    word_score: float = 0.0
+    """What its words count in ``score``."""
+    sentence: str | None = None
+    """The sentence of the query that it answers best, where the query has several."""
+
+
+_WEAK_LIKENESS: Final = 0.25
+"""Below this cosine the best tool of a search is hardly about what was asked."""
+_WEAK_COVERAGE: Final = 0.6
+"""A tool with so much of the query's words in it is about it, whatever its vector says."""
+WEAK_WORDS: Final = "weak matches: none of these tools is close to what was asked"
+
+
+def are_weak(hits: Sequence[SearchHit]) -> bool:
+    """Whether a search is sure of nothing it found. Hits are never left out for it; nothing found is not weak."""
+    sure = (
+        hit.exact_name
+        or hit.semantic_distance is None
+        or 1 - hit.semantic_distance >= _WEAK_LIKENESS
+        or hit.coverage >= _WEAK_COVERAGE
+        for hit in hits
+    )
+    return bool(hits) and not any(sure)
 
 
 class CountedHits(NamedTuple):
@@ -178,6 +204,11 @@ class CountedHits(NamedTuple):
 
     hits: list[SearchHit]
     baseline_tokens: int
+
+    @property
+    def weak(self) -> bool:
+        """Whether the search is sure of nothing it found."""
+        return are_weak(self.hits)
 
 
 class OfferedTool(Value):

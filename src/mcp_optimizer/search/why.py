@@ -7,9 +7,9 @@ from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, WhyNot, WhyNotReason
-from mcp_optimizer.search.hybrid import Search, sides
+from mcp_optimizer.search.candidates import sides
+from mcp_optimizer.search.hybrid import Search
 from mcp_optimizer.search.reach import SearchedServer
-from mcp_optimizer.text import storable
 
 _DEPTH = 1000
 """How many tools each half ranks for the answer."""
@@ -18,8 +18,7 @@ _ABOVE = 5
 
 async def why_not(store: Store, search: Search, query: SearchQuery, server: str, tool: str) -> WhyNot:
     """Why ``server``'s ``tool`` is where it is in the query's hits, or not among them."""
-    wanted = storable(query.text).strip()
-    vector = await search.vector(wanted) if wanted else None
+    phrases = await search.phrases(query)
     async with store.database.reading() as connection:
         sequence = (await search_reads.version(connection)).sequence
         found = await _server(connection, search, query, sequence, server)
@@ -33,7 +32,7 @@ async def why_not(store: Store, search: Search, query: SearchQuery, server: str,
         refused = _refused(found, query)
         if refused is not None:
             return _no(server, tool, scope, *refused, embedded=bool(stored.text_hash))
-        answers = await search.answers(connection, query, wanted, vector, depth=_DEPTH)
+        answers = await search.answers(connection, query, phrases, depth=_DEPTH)
         ranked = answers.ranked()
         place = next((at for at, item in enumerate(ranked, start=1) if item.id == stored.id), None)
         shown = [] if place is None else ranked[: min(place - 1, _ABOVE)]

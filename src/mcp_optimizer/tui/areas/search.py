@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
-from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery
+from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, are_weak
 from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.ages import count
@@ -202,7 +202,8 @@ class SearchArea(TableArea[SearchHit]):
         returned = sum(hit.tokens for hit in self.hits)
         whole = self.searched_tokens
         share = f" of {count(whole)} that all tools searched cost ({100 * returned / whole:.1f}%)" if whole else ""
-        return Content.styled(f" {len(self.hits)} tools, {count(returned)} tokens{share}", STYLES[Tone.MUTED])
+        weak = Content.styled(f" ⚠ {WEAK_WORDS} ·", STYLES[Tone.WARN]) if are_weak(self.hits) else Content("")
+        return weak + Content.styled(f" {len(self.hits)} tools, {count(returned)} tokens{share}", STYLES[Tone.MUTED])
 
     # Filters
 

@@ -29,7 +29,9 @@ def hit_document(hit: SearchHit, width: int) -> Lines:
     page.field("text", _text_words(hit))
     for field, words in hit.matched.items():
         page.field(f"  {field}", ", ".join(words), Tone.ACCENT)
-    page.field("fused score", f"{hit.score:.4f}")
+    if hit.sentence:
+        page.field("best for", hit.sentence, Tone.MUTED)
+    page.field("score", f"{hit.score:.4f}: {hit.vector_score:.4f} by meaning, {hit.word_score:.4f} by words")
     page.field("tokens", count(hit.tokens))
     page.blank()
     described = len(page.lines)
