@@ -223,7 +223,7 @@ async def test_l8_tools_that_can_t_be_fetched_stay_known(service: DataService, f
     assert report.workloads is not None
     assert [(item.name, item.reason) for item in report.workloads.failed] == [("one", "connection refused")]
     one = await service.workload("one")
-    assert (one.status, one.status_reason, one.problem) == ("error", "connection refused", "connection refused")
+    assert (one.status, one.status_reason, one.problem) == ("running", "connection refused", "connection refused")
     assert [tool.name for tool in one.tool_list] == ["ping"]
     assert (await service.workload("two")).status == "running"
     assert fake_embedder.texts == []

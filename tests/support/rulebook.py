@@ -250,7 +250,7 @@ class Rulebook:
         place = item.place or (mine.place if mine else None)
         if place is None:
             return
-        status = "error" if item.tools is None else item.status
+        status = item.status
         if mine is not None and mine.place == place:  # L1
             mine.status = status
             mine.tools = mine.tools if item.tools is None else item.tools

@@ -39,6 +39,8 @@ class WorkloadChange(Value):
     before: Workload | None
     after: Workload
     tools: tuple[ToolDefinition, ...] | None = None
+    tools_partial: bool = False
+    """Stored tools that are not among ``tools`` stay: the listing ended early (L8)."""
     relation: RelationChange | None = None
 
 
@@ -130,20 +132,20 @@ def _ingested(
     identity = observed.identity or (before.identity if before else None)
     if identity is None:
         raise ValueError("a workload without identity and row can't be ingested")
-    unanswered = observed.tools_problem is not None and observed.tools is None  # a list that was cut is an answer
     seen = {
         "identity": identity,
         "endpoint": observed.endpoint,
         "transport": observed.transport,
         "proxy_mode": observed.proxy_mode,
-        "status": "error" if unanswered else observed.status,
+        "status": observed.status,  # whether it runs is its source's word alone (L8)
         "status_reason": observed.tools_problem or observed.status_reason,
         "group": observed.group,
         "virtual_mcp": observed.virtual_mcp,
         "evidence": observed.evidence,
     }
     if before is not None and before.identity.key == identity.key:
-        return WorkloadChange(before=before, after=before.model_copy(update=seen), tools=observed.tools)
+        after = before.model_copy(update=seen)
+        return WorkloadChange(before=before, after=after, tools=observed.tools, tools_partial=observed.tools_partial)
     base = before or Workload(id=new_id(), name=observed.name, identity=identity, description="", created_at=now)
     base = base.model_copy(update=seen)
     after = _restored(base, observed.relation, index) if before is None else None
@@ -154,7 +156,12 @@ def _ingested(
             return Rejection(observed=observed, reason=rejection_reason(identity, found.claimants))
         after = _related(base, found.server, cause, now)
     relation = _relation_change(before, after, cause)
-    return WorkloadChange(before=before, after=after, tools=observed.tools, relation=relation)
+    return WorkloadChange(
+        before=before,
+        after=after,
+        tools=observed.tools,
+        relation=relation,
+    )
 
 
 def _restored(workload: Workload, recorded: RecordedRelation | None, index: RegistryIndex) -> Workload | None:
