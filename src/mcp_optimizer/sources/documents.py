@@ -10,6 +10,7 @@ import httpx2
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import SourceError
+from mcp_optimizer.sources.http_bodies import IDENTITY, BodyError, TooLargeError, body_start, read_body
 from mcp_optimizer.sources.json_values import label_of, parse_json, reason_of
 from mcp_optimizer.text import public_url
 
@@ -84,19 +85,20 @@ async def fetch_bytes(
     With a ``body`` it is posted as JSON. Raises :class:`HttpStatusError` for another status than success,
     :class:`SourceError` for all else.
     """
-    asked = client.stream("GET", url) if body is None else client.stream("POST", url, json=body)
+    headers = {"accept-encoding": IDENTITY}
+    if body is None:
+        asked = client.stream("GET", url, headers=headers)
+    else:
+        asked = client.stream("POST", url, headers=headers, json=body)
     try:
         async with asyncio.timeout(seconds), asked as response:
             if not response.is_success:
-                raise HttpStatusError(label, response.status_code, await _start_of(response))
-            chunks: list[bytes] = []
-            size = 0
-            async for chunk in response.aiter_bytes():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > max_bytes:
-                    raise too_large(label, max_bytes)
-            return b"".join(chunks)
+                raise HttpStatusError(label, response.status_code, await body_start(response))
+            return await read_body(response, max_bytes)
+    except TooLargeError:
+        raise too_large(label, max_bytes) from None
+    except BodyError as error:
+        raise SourceError(f"{label} {error}") from None
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
         raise SourceError(f"{label} {why_failed(error, seconds)}") from None
 
@@ -136,12 +138,3 @@ def why_failed(error: Exception, seconds: float) -> str:
         return "refused the connection"
     reason = next(reason for types, reason in _FAILURES if isinstance(error, types))
     return reason_of(reason.format(seconds=seconds, error=words or type(error).__name__))
-
-
-async def _start_of(response: httpx2.Response, limit: int = 4096) -> bytes:
-    start = b""
-    async for chunk in response.aiter_bytes():
-        start += chunk
-        if len(start) >= limit:
-            break
-    return start[:limit]

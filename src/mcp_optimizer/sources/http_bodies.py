@@ -22,6 +22,10 @@ class BodyError(Exception):
     """Why a body is not read, as what the server did: ``sent more than 100 bytes``."""
 
 
+class TooLargeError(BodyError):
+    """The body is larger than it may be."""
+
+
 async def body_chunks(response: httpx2.Response, max_bytes: int) -> AsyncIterator[bytes]:
     """The pieces of a body, unpacked, ``max_bytes`` at most. Raises BodyError, httpx2.HTTPError."""
     decoder = _decoder(response)
@@ -31,7 +35,7 @@ async def body_chunks(response: httpx2.Response, max_bytes: int) -> AsyncIterato
         for place, piece in enumerate(pieces):
             size += len(piece)
             if size > max_bytes:
-                raise BodyError(f"sent more than {max_bytes:,} bytes")
+                raise TooLargeError(f"sent more than {max_bytes:,} bytes")
             if piece:
                 yield piece
             if place:
@@ -44,7 +48,7 @@ async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
     """The whole body, unpacked. Raises BodyError, httpx2.HTTPError."""
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
-        raise BodyError(f"sent more than {max_bytes:,} bytes")
+        raise TooLargeError(f"sent more than {max_bytes:,} bytes")
     body = bytearray()
     async for piece in body_chunks(response, max_bytes):
         body += piece

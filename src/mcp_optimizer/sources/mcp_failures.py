@@ -12,6 +12,8 @@ BROKEN_OFF: Final = "broke off before its answer was complete"
 _NEEDS_AUTHENTICATION: Final = frozenset({401, 403, 407})
 _UNKNOWN_HERE: Final = frozenset({400, 404, 405, 406, 415, 501})
 """What a server answers to a transport that it does not speak at this URL."""
+_NOT_EXECUTED: Final = frozenset({400, 401, 403, 404, 410})
+"""What a server answers that has not looked at the request, where it says no more."""
 _LOST_CODES: Final = frozenset({-32001, -32600})
 _LOST_SESSION: Final = re.compile(
     r"session[^.]{0,40}(not found|not exist|expired|invalid|unknown|terminated|closed|missing|required|no longer)"
@@ -57,7 +59,7 @@ class McpServerError(Exception):
     @property
     def lost_session(self) -> bool:
         """Whether the server does not know the session; it has not looked at the request then."""
-        return bool(_LOST_SESSION.search(self.message)) or (self.status in {400, 404} and self.error is None)
+        return bool(_LOST_SESSION.search(self.message))
 
     @property
     def retires(self) -> bool:
@@ -69,7 +71,7 @@ class McpServerError(Exception):
     @property
     def retries(self) -> bool:
         """Whether the same request may be sent once more over a new connection: it surely was not executed."""
-        return not self.executed or self.lost_session or self.status == 401
+        return not self.executed or self.lost_session
 
     @property
     def supported_versions(self) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ def status_failure(status: int, headers: Mapping[str, str], body: bytes) -> McpS
         f"{reason}: {words}" if words else reason,
         status=status,
         error=error,
-        executed=status >= 500 or error is not None,
+        executed=status not in _NOT_EXECUTED or error is not None,
         other_transport=status in _UNKNOWN_HERE,
     )
 

@@ -11,13 +11,14 @@ from typing import Any, Final
 from mcp_optimizer.sources.json_values import kind_of
 
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
-MAX_VALUES: Final = 1_000_000
+MAX_VALUES: Final = 500_000
 """JSON values of one message."""
 MAX_LISTS: Final = 200_000
 _INLINE_BYTES: Final = 256 * 1024
 _QUIET_VALUES: Final = 50_000
 """So many values are parsed without a break: that takes some 10 ms."""
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 _PARSER: Final = ThreadPoolExecutor(2, thread_name_prefix="mcp-parser")
 
 
@@ -49,11 +50,21 @@ def _parse_large(data: bytes | bytearray) -> Any:
 def _parsed(data: bytes | bytearray, *, yielding: bool) -> Any:
     try:
         text = data.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_object) if yielding else json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object) if yielding else json.loads(text)
+        return _encodable(value) if "\\ud" in text or "\\uD" in text else value
     except RecursionError:
         raise MessageError(f"{NOT_MCP}: it is nested too deeply") from None
     except ValueError:
         raise MessageError(NOT_MCP) from None
+
+
+def _encodable(value: Any) -> Any:
+    """The value with halves of characters replaced, which JSON can escape and UTF-8 can't hold."""
+    if isinstance(value, str):
+        return _HALVES.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(member) for key, member in value.items()}
+    return [_encodable(member) for member in value] if isinstance(value, list) else value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,18 +72,26 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def count_values(data: bytes | bytearray) -> tuple[int, int]:
-    """About how many values, and how many lists, a JSON text holds: what separates them, counted outside of texts."""
-    if _separators(data) <= MAX_VALUES and data.count(b"[") <= MAX_LISTS:
-        return _separators(data), data.count(b"[")
-    plain = bytes(data).replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') > 4 * MAX_VALUES:
-        return plain.count(b'"') // 4, 0
-    outside = b"".join(plain.split(b'"')[::2])
-    return _separators(outside), outside.count(b"[")
+    """About how many values, and how many lists, a JSON text holds: commas and brackets outside of texts.
 
-
-def _separators(data: bytes | bytearray) -> int:
-    return data.count(b",") + data.count(b":")
+    Counting stops where there are too many.
+    """
+    values, lists = data.count(b","), data.count(b"[")
+    if values <= MAX_VALUES and lists <= MAX_LISTS:
+        return values, lists
+    values = lists = start = 0
+    in_text = False
+    while start < len(data) and values <= MAX_VALUES and lists <= MAX_LISTS:
+        end = start + _INLINE_BYTES
+        while data[end - 1 : end] == b"\\":  # an escape is not cut in two
+            end += 1
+        parts = bytes(data[start:end]).replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        outside = b"".join(parts[int(in_text) :: 2])
+        values += outside.count(b",")
+        lists += outside.count(b"[")
+        in_text ^= len(parts) % 2 == 0
+        start = end
+    return values, lists
 
 
 def as_messages(value: Any) -> list[dict[str, Any]]:
