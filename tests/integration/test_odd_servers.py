@@ -499,3 +499,46 @@ async def test_the_other_transport_is_tried_where_the_announced_one_is_not_spoke
         fetched = await fetch_tools(url, announced, timeout=10, max_tools=50)
     assert [tool.name for tool in fetched.tools] == ["x"]
     assert (server.requests[0].verb == "GET") == (announced == "sse")
+
+
+async def test_a_server_of_the_newer_protocol_gets_the_input_that_it_asks_for() -> None:
+    """It knows no handshake, and asks by its result."""
+
+    def answer(request: Request) -> Reply | None:
+        if request.method == "initialize":
+            return rpc_error(request, -32022, "Unsupported protocol version", {"supported": ["2026-07-28"]}, 400)
+        if request.method == "server/discover":
+            return rpc(request, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
+        params = request.message.get("params", {})
+        if "inputResponses" in params:
+            return rpc(request, {"resultType": "complete", "content": [], "structuredContent": params})
+        asked = {"method": "elicitation/create", "params": {"message": "which?"}}
+        return rpc(request, {"resultType": "input_required", "inputRequests": {"k": asked}, "requestState": "s"})
+
+    server = OddServer(answer)
+    async with connected(server) as call:
+        got = (await call(peer=Peer(elicitation={})))["structuredContent"]
+        with pytest.raises(CallError, match="asks for input, which is refused: the client that made this call"):
+            await call()
+    assert got["inputResponses"]["k"]["action"] == "accept"
+    assert got["requestState"] == "s"
+    headers = server.requests[-1].headers
+    assert (headers["mcp-method"], headers["mcp-name"]) == ("tools/call", "x")
+
+
+async def test_a_refused_notification_ends_no_handshake() -> None:
+    server = OddServer(on("notifications/initialized", lambda _: Reply(status=405)))
+    async with connected(server) as call:
+        assert (await call())["content"][0]["text"] == "done"
+
+
+async def test_a_stream_that_breaks_off_is_resumed_from_its_last_event() -> None:
+    def answer(request: Request) -> Reply | None:
+        if request.method == "tools/call":
+            return Reply([b"id: e1\nretry: 10\ndata:\n\n"], headers={"Content-Type": "text/event-stream"})
+        if request.verb == "GET" and request.headers.get("last-event-id") == "e1":
+            return sse({"jsonrpc": "2.0", "id": 2, "result": {"content": [], "resumed": True}})
+        return None
+
+    async with connected(OddServer(answer, session="s")) as call:
+        assert await call() == {"content": [], "resumed": True}

@@ -1,7 +1,10 @@
 """Calls through the server: results as they came, and what the called server asks of its client."""
 
+import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -9,11 +12,12 @@ import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.sources.mcp_session import Call, Session, open_session
 from tests.conftest import OpenService
 from tests.support.builders import listing, tool, workload
 from tests.support.odd_results import RESULTS, Peer, asking
-from tests.support.odd_server import OddServer, Reply, Request, rpc
+from tests.support.odd_server import OddServer, Reply, Request, rpc, sse
 from tests.support.services import ingest
 from tests.support.serving import served
 
@@ -117,3 +121,33 @@ async def test_an_error_of_the_tool_is_an_error_here(open_service: OpenService, 
         session = await open_session(url, "streamable-http")
         assert await call(session) == failed
         await session.close()
+
+
+async def test_tools_that_a_called_server_says_changed_are_listed_again(
+    open_service: OpenService, quiet: Settings, tmp_path: Path
+) -> None:
+    """Within seconds, though no poll is due for an hour."""
+    names = ["x"]
+
+    def answer(request: Request) -> Reply | None:
+        if request.verb == "GET":
+            names[:] = ["x", "y"]
+            return sse({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        if request.method == "tools/list":
+            return rpc(request, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]})
+        return None
+
+    server = OddServer(answer, session="s")
+    async with server.running():
+        item = {"name": "odd", "package": "example.org/odd:1", "url": server.url, "status": "running"}
+        source = tmp_path / "snapshot.json"
+        source.write_text(json.dumps({"format": "mcp-optimizer-snapshot/1", "workloads": [item]}))
+        service = await open_service(quiet)
+        await service.ingest(IngestPart.WORKLOADS, [str(source)])
+        async with served(service, source=str(source)) as (url, _):
+            session = await open_session(url, "streamable-http")
+            await call(session)
+            async with asyncio.timeout(20):
+                while (await service.workload("odd")).tools != 2:  # noqa: ASYNC110 - gives no event
+                    await asyncio.sleep(0.05)
+            await session.close()

@@ -94,7 +94,7 @@ async def fetch_bytes(
         async with asyncio.timeout(seconds), asked as response:
             if not response.is_success:
                 raise HttpStatusError(label, response.status_code, await body_start(response))
-            return await read_body(response, max_bytes)
+            return bytes(await read_body(response, max_bytes))
     except TooLargeError:
         raise too_large(label, max_bytes) from None
     except BodyError as error:

@@ -44,7 +44,7 @@ async def body_chunks(response: httpx2.Response, max_bytes: int) -> AsyncIterato
         raise BodyError("sent a body that can't be decompressed")
 
 
-async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
+async def read_body(response: httpx2.Response, max_bytes: int) -> bytearray:
     """The whole body, unpacked. Raises BodyError, httpx2.HTTPError."""
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
@@ -52,7 +52,7 @@ async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
     body = bytearray()
     async for piece in body_chunks(response, max_bytes):
         body += piece
-    return bytes(body)
+    return body
 
 
 async def body_start(response: httpx2.Response, max_bytes: int = 4096) -> bytes:

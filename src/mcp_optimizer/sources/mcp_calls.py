@@ -87,7 +87,7 @@ class Connections:
             with connection.in_use():
                 session = await connection.session(connect_seconds)
                 try:
-                    return await session.request("tools/call", params, call)
+                    return await session.call_tool(params, call)
                 except McpServerError as failure:
                     if failure.retires:
                         self._retire(connection)

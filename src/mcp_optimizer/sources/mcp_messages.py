@@ -50,6 +50,8 @@ def _parse_large(data: bytes | bytearray) -> Any:
 def _parsed(data: bytes | bytearray, *, yielding: bool) -> Any:
     try:
         text = data.decode("utf-8-sig")
+        if isinstance(data, bytearray):  # nobody needs it any more, and it may be large
+            data.clear()
         value = json.loads(text, object_pairs_hook=_object) if yielding else json.loads(text)
         return _encodable(value) if "\\ud" in text or "\\uD" in text else value
     except RecursionError:
@@ -107,7 +109,7 @@ def as_messages(value: Any) -> list[dict[str, Any]]:
 class SseEvent:
     """One event of a stream. ``data`` is empty for one that only gives an id to resume from."""
 
-    data: bytes
+    data: bytes | bytearray
     event: str = "message"
     id: str = ""
     retry_ms: int | None = None
@@ -136,8 +138,8 @@ class SseDecoder:
         self._after_return = chunk.endswith(b"\r") if chunk else self._after_return
         *ended, rest = _LINE_END.split(chunk)
         for part in ended:
-            line = bytes(self._line + part)
-            self._line.clear()
+            line, self._line = self._line, bytearray()
+            line += part
             event = self._taken(line)
             if event is not None:
                 yield event
@@ -145,18 +147,19 @@ class SseDecoder:
         if len(self._line) + len(self._data or b"") > self._max_bytes:
             raise MessageError(f"sent more than {self._max_bytes:,} bytes")
 
-    def _taken(self, line: bytes) -> SseEvent | None:
+    def _taken(self, line: bytearray) -> SseEvent | None:
         if self._first:
             line, self._first = line.removeprefix(b"\xef\xbb\xbf"), False
         if not line:
             return self._ended()
+        if line.startswith(b"data:"):  # may be large: cut in place, not copied
+            del line[: 6 if line.startswith(b"data: ") else 5]
+            self._take_data(line)
+            return None
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            if self._data is None:
-                self._data = bytearray(value)
-            else:
-                self._data += b"\n" + value
+            self._take_data(value)
         elif name == b"event":
             self._event = value[:100].decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
@@ -165,10 +168,17 @@ class SseDecoder:
             self._retry_ms = int(value[:6])
         return None
 
+    def _take_data(self, value: bytearray) -> None:
+        if self._data is None:
+            self._data = value
+        else:
+            self._data += b"\n"
+            self._data += value
+
     def _ended(self) -> SseEvent | None:
         if self._data is None and not self._id and self._retry_ms is None:
             self._clear()
             return None
-        event = SseEvent(bytes(self._data or b""), self._event or "message", self._id, self._retry_ms)
+        event = SseEvent(self._data or b"", self._event or "message", self._id, self._retry_ms)
         self._clear()
         return event

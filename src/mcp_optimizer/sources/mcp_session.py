@@ -25,6 +25,9 @@ _CLIENT: Final = {"name": "mcp-optimizer", "version": "0"}
 _CLOSING_SECONDS: Final = 3.0
 _MAX_OUTBOX: Final = 1000
 """Notifications of one call that wait for its client; more are dropped."""
+_MAX_ROUNDS: Final = 16
+"""How often a server may answer a call by asking for input."""
+_ROUND_SECONDS: Final = 0.25
 _MAX_ASKED: Final = 16
 """Requests of a server that are answered at once."""
 _METHOD_NOT_FOUND: Final = -32601
@@ -123,9 +126,12 @@ class Session:
             raise McpServerError(f"speaks protocol version {spoken}, which is not known here")
         self._version = answered
         self.capabilities = object_of(result.get("capabilities"))
-        await self._transport.post(
-            {"jsonrpc": "2.0", "method": "notifications/initialized"}, self._headers("notifications/initialized", {})
-        )
+        method = "notifications/initialized"
+        try:
+            await self._transport.post({"jsonrpc": "2.0", "method": method}, self._headers(method, {}))
+        except McpServerError as failure:
+            if failure.status is None:  # else it was heard, and some have no ear for notifications
+                raise
 
     async def _other_version(self, refusal: McpServerError) -> None:
         """Speak the version that a refusing server names, or the newer protocol without a handshake."""
@@ -172,6 +178,26 @@ class Session:
         if not isinstance(result, dict):
             raise McpServerError(f"{NOT_MCP}: its result is {kind_of(result)}, not an object", other_transport=False)
         return result
+
+    async def call_tool(self, params: Mapping[str, Any], call: Call) -> dict[str, Any]:
+        """The result of a tool. Servers of the newer protocol ask for input by a result of their own."""
+        for _ in range(_MAX_ROUNDS):
+            result = await self.request("tools/call", params, call)
+            if result.get("resultType") != "input_required":
+                return result
+            responses = {}
+            for name, asked in object_of(result.get("inputRequests")).items():
+                given = object_of(asked).get("params")
+                try:
+                    method = str(object_of(asked).get("method"))
+                    responses[name] = await self._answered(method, given if isinstance(given, dict) else None, call)
+                except PeerRefusalError as refusal:
+                    raise McpServerError(f"asks for input, which is refused: {refusal}") from None
+            if not responses:
+                await asyncio.sleep(_ROUND_SECONDS)
+            state = {"requestState": result["requestState"]} if "requestState" in result else {}
+            params = {**params, **state, **({"inputResponses": responses} if responses else {})}
+        raise McpServerError("asks for input again and again")
 
     def _stamped(self, params: Mapping[str, Any], token: int | None) -> dict[str, Any]:
         """Parameters with what a connection adds to ``_meta``; without it where there is nothing to say."""
