@@ -4,13 +4,14 @@ import asyncio
 import difflib
 import importlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.calls import CallPeer, OnProgress, RawResult, announced_transport
 from mcp_optimizer.domain.models import Workload, is_running
 from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.domain.sealing import is_sealed
@@ -20,11 +21,7 @@ from mcp_optimizer.text import one_line, shorten
 from mcp_optimizer.tokens import count_text_tokens
 
 if TYPE_CHECKING:
-    from mcp_types import CallToolResult
-
     from mcp_optimizer.sources.mcp_calls import Connections
-
-type OnProgress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 
 class Calling:
@@ -37,30 +34,45 @@ class Calling:
         self._connections: Connections | None = None
         self.source: str | Source | None = None
         """What is asked for addresses that are not stored; None: what the settings say."""
+        self.on_tools_changed: Callable[[str], None] | None = None
+        """Told of an endpoint whose server says that its tools are others now."""
 
     async def call(
-        self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnProgress | None = None
-    ) -> "CallToolResult":
-        """The tool's own result. Raises NotFoundError, CallError."""
+        self,
+        server: str,
+        tool: str,
+        parameters: dict[str, Any],
+        *,
+        meta: Mapping[str, Any] | None = None,
+        on_progress: OnProgress | None = None,
+        peer: CallPeer | None = None,
+    ) -> RawResult:
+        """The tool's own result, as it came. Raises NotFoundError, CallError."""
         workload = await self._callable(server, tool)
         endpoint = await self._endpoint(workload)
         if self._connections is None:  # the SDK takes a second to import
             module = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.mcp_calls")
-            self._connections = self._connections or module.Connections()
+            self._connections = self._connections or module.Connections(on_tools_changed=self._tools_changed)
         try:
             result = await self._connections.call(
                 endpoint,
-                workload.proxy_mode or workload.transport,
+                announced_transport(workload.transport, workload.proxy_mode),
                 tool,
                 parameters,
                 seconds=self._settings.tool_call_timeout,
                 connect_seconds=self._settings.mcp_timeout,
+                meta=meta,
                 on_progress=on_progress,
+                peer=peer,
             )
         except CallError as error:
             raise CallError(f"{one_line(server)} {error.message}") from None
         most = self._settings.max_tool_response_tokens
         return result if most is None else await asyncio.to_thread(_limited, result, most)
+
+    def _tools_changed(self, endpoint: str) -> None:
+        if self.on_tools_changed is not None:
+            self.on_tools_changed(endpoint)
 
     async def close(self) -> None:
         """End the connections."""
@@ -111,29 +123,32 @@ class Calling:
         return workload
 
 
-def _limited(result: "CallToolResult", most: int) -> "CallToolResult":
+def _limited(result: RawResult, most: int) -> RawResult:
     """The result, or what of it fits into ``most`` tokens, a notice first."""
-    from mcp_types import TextContent  # noqa: PLC0415 (takes a second, and only what was called has results)
-
-    items = [_item(content) for content in result.content]
-    structured = None if result.structured_content is None else _json(result.structured_content)
-    empty = TextContent(type="text", text="")
-    kept = limited(items, structured, most=most, count=count_text_tokens, notice_frame=_item(empty).frame)
+    content = result.get("content")
+    given = content if isinstance(content, list) else []
+    items = [_item(item) for item in given]
+    structured = result.get("structuredContent")
+    empty = {"type": "text", "text": ""}
+    kept = limited(
+        items,
+        None if structured is None else _json(structured),
+        most=most,
+        count=count_text_tokens,
+        notice_frame=_item(empty).frame,
+    )
     if kept.notice is None:
         return result
-    content = [empty.model_copy(update={"text": kept.notice})]
-    for place, text in kept.items:
-        whole = result.content[place]
-        content.append(whole if text is None else whole.model_copy(update={"text": text}))
-    left = {"content": content} if kept.structured else {"content": content, "structured_content": None}
-    return result.model_copy(update=left)
+    shown: list[Any] = [{**empty, "text": kept.notice}]
+    shown += [given[place] if text is None else {**given[place], "text": text} for place, text in kept.items]
+    left = {key: member for key, member in result.items() if key != "structuredContent" or kept.structured}
+    return {**left, "content": shown}
 
 
 def _item(content: Any) -> Item:
-    members = content.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if members["type"] != "text":
-        return Item(frame=_json(members))
-    return Item(frame=_json({**members, "text": ""}), text=content.text)
+    if not isinstance(content, dict) or content.get("type") != "text" or not isinstance(content.get("text"), str):
+        return Item(frame=_json(content))
+    return Item(frame=_json({**content, "text": ""}), text=content["text"])
 
 
 def _json(value: object) -> str:

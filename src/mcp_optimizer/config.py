@@ -206,7 +206,8 @@ class Settings(BaseSettings):
     enable_dynamic_install: Annotated[bool, Field(validation_alias=_env("enable_dynamic_install"))] = False
     """Whether agents may search the registry and have ToolHive start servers from it."""
     tool_call_timeout: Annotated[float, Field(gt=0)] = 300.0
-    """How long one call of a tool may take, from start to end."""
+    """How long one call of a tool may take. Progress that its server tells begins the time again, up to ten times as
+    long in all."""
     max_tool_response_tokens: Annotated[
         Annotated[int, Field(ge=100, le=100_000)] | None,
         Field(validation_alias=_env("max_tool_response_tokens")),

@@ -281,11 +281,14 @@ def poll_store(
         async with store.database.reading() as connection:
             rows = await store.workloads.named(connection, [name])
             problems = [] if rows else await open_problems(connection)
+            tools = await store.workload_tools.names_of_server(connection, rows[0].id) if rows else ()
         if not rows:
             known = [problem.reason for problem in problems if (problem.entity, problem.name) == ("workload", name)]
             return f"{name} is not stored: {one_line(known[0])}" if known else f"{name} is not listed yet"
         if rows[0].status_reason == LISTING_TOOLS:
             return f"{name} runs; {LISTING_TOOLS}"
+        if rows[0].running and rows[0].status_reason and not tools:
+            return f"{name} {rows[0].status_reason}"
         return None if rows[0].running else f"{name} is {rows[0].status}: {rows[0].status_reason or 'no reason given'}"
 
     async def has_registry() -> bool:

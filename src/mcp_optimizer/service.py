@@ -2,17 +2,16 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import structlog
 
 from mcp_optimizer.accepting import Accepting
 from mcp_optimizer.calling import Calling
-from mcp_optimizer.calling import OnProgress as OnCallProgress
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db import change_log, embedding_damage, problems, quarantine, run_log
 from mcp_optimizer.db.backup import back_up
@@ -22,6 +21,8 @@ from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.upgrade import check_model
 from mcp_optimizer.deletion import Deletion
+from mcp_optimizer.domain.calls import CallPeer, RawResult
+from mcp_optimizer.domain.calls import OnProgress as OnCallProgress
 from mcp_optimizer.domain.comparison import Comparison
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation, explain
@@ -83,9 +84,6 @@ from mcp_optimizer.upgrading import OnProgress, Upgrading
 from mcp_optimizer.viewing import Catalogue
 from mcp_optimizer.watching import watch
 from mcp_optimizer.writes import ChangeSetWriter
-
-if TYPE_CHECKING:
-    from mcp_types import CallToolResult
 
 _OVERVIEW_ROWS: Final = 8
 
@@ -492,14 +490,27 @@ class DataService:
     # Serving
 
     async def call_tool(
-        self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnCallProgress | None = None
-    ) -> "CallToolResult":
-        """The tool's own result, also where that is an error, limited by ``max_tool_response_tokens``.
+        self,
+        server: str,
+        tool: str,
+        parameters: dict[str, Any],
+        *,
+        meta: Mapping[str, Any] | None = None,
+        on_progress: OnCallProgress | None = None,
+        peer: CallPeer | None = None,
+    ) -> RawResult:
+        """The tool's own result as it came, also where that is an error, limited by ``max_tool_response_tokens``.
+
+        ``meta`` is passed on to the server; ``peer`` is who made the call, and what its server may ask of it.
 
         Raises NotFoundError (no such server that agents see, not running, no such tool) and CallError (unreachable, an
         address that is refused, out of time, refused by the server). Cancelling the task cancels the call there.
         """
-        return await self._calling.call(server, tool, parameters, on_progress=on_progress)
+        return await self._calling.call(server, tool, parameters, meta=meta, on_progress=on_progress, peer=peer)
+
+    def tell_of_tool_changes(self, told: Callable[[str], None]) -> None:
+        """Have the endpoint told of every server that says, while a connection is kept, that its tools changed."""
+        self._calling.on_tools_changed = told
 
     async def install_server(self, name: str) -> InstallReport:
         """Have ToolHive start a server of the registry; it is in the store after the next ingestion.

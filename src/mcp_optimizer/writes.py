@@ -108,7 +108,10 @@ class ChangeSetWriter:
         return RegistryServerChange(plan=plan, server=server, text=text, tools=tools)
 
     def _workload_write(self, change: WorkloadChange, stored: list[StoredTool]) -> WorkloadServerChange:
-        wanted = [tool.definition for tool in stored] if change.tools is None else change.tools
+        wanted = [tool.definition for tool in stored] if change.tools is None else list(change.tools)
+        if change.tools_partial:
+            listed = {tool.name for tool in wanted}
+            wanted += [tool.definition for tool in stored if tool.name not in listed]
         after = change.after
         tools = self._plan_tools(after.id, after.context_name, stored, wanted)
         return WorkloadServerChange(

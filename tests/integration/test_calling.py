@@ -39,7 +39,7 @@ async def _opened(open_service: OpenService, settings: Settings, sim: ToolHiveSi
 
 
 def _text(result: Any) -> str:
-    return "\n".join(item.text for item in result.content)
+    return "\n".join(item["text"] for item in result["content"])
 
 
 @pytest.mark.parametrize("server", ["plain", "over-sse"])
@@ -72,7 +72,9 @@ async def test_why_a_server_does_not_answer_is_told_to_who_calls_it(
 ) -> None:
     sim.set_fault("mcp:plain", Fault(status=503))
     service = await _opened(open_service, settings, sim)
-    with pytest.raises(NotFoundError, match=r"plain is not running: its status is error \(answered HTTP 503\)"):
+    view = await service.workload("plain")
+    assert (view.status, view.status_reason) == ("running", "answered HTTP 503: simulated fault 503")
+    with pytest.raises(CallError, match="plain answered HTTP 503: simulated fault 503"):
         await service.call_tool("plain", "tool_1", {})
 
 
@@ -130,6 +132,6 @@ async def test_a_long_result_is_cut_with_a_notice(
 ) -> None:
     service = await _opened(open_service, settings, sim, max_tool_response_tokens=100)
     result = await service.call_tool("plain", "tool_1", {"text": "many words " * 500})
-    assert [item.type for item in result.content] == ["text", "text"]
+    assert [item["type"] for item in result["content"]] == ["text", "text"]
     assert _text(result).startswith("[Result cut to 100 tokens: 0 of 1 content items are whole, 1 shortened")
     assert 'plain answered tool_1 with {"text": "many words' in _text(result)

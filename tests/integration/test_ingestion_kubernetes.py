@@ -89,7 +89,7 @@ async def test_a_cluster_comes_in_whole(
         "team-b/fetch": ("running", "fetch", ""),
         "team-b/new": ("starting", None, ""),
         "team-a/flights": ("running", "flights", "travel"),
-        "team-a/entry": ("error", None, ""),
+        "team-a/entry": ("running", None, ""),
         "team-a/fetch (VirtualMCPServer)": ("running", None, "web"),
     }
     assert seen["team-b/new"].status_reason == "pulling"

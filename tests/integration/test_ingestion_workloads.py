@@ -215,6 +215,17 @@ async def test_l7_a_workload_whose_context_can_t_be_renamed_is_tried_again(
     assert all(tool.embedded for tool in one.tool_list)
 
 
+async def test_l8_a_listing_that_ended_early_loses_no_known_tool(service: DataService) -> None:
+    await ingest(service, listing=listing(workload("one", ALPHA, ["ping", "pong"])))
+    early = workload("one", ALPHA, ["ping", "new"], tools_problem="answered HTTP 429", tools_partial=True)
+    await ingest(service, listing=listing(early))
+    one = await service.workload("one")
+    assert (one.status, one.status_reason) == ("running", "answered HTTP 429")
+    assert sorted(tool.name for tool in one.tool_list) == ["new", "ping", "pong"]
+    await ingest(service, listing=listing(workload("one", ALPHA, ["ping"])))
+    assert [tool.name for tool in (await service.workload("one")).tool_list] == ["ping"]
+
+
 async def test_l8_tools_that_can_t_be_fetched_stay_known(service: DataService, fake_embedder: FakeEmbedder) -> None:
     await ingest(service, listing=listing(workload("one", ALPHA, ["ping"]), workload("two", ALPHA, ["pong"])))
     fake_embedder.forget()
@@ -223,7 +234,7 @@ async def test_l8_tools_that_can_t_be_fetched_stay_known(service: DataService, f
     assert report.workloads is not None
     assert [(item.name, item.reason) for item in report.workloads.failed] == [("one", "connection refused")]
     one = await service.workload("one")
-    assert (one.status, one.status_reason, one.problem) == ("error", "connection refused", "connection refused")
+    assert (one.status, one.status_reason, one.problem) == ("running", "connection refused", "connection refused")
     assert [tool.name for tool in one.tool_list] == ["ping"]
     assert (await service.workload("two")).status == "running"
     assert fake_embedder.texts == []

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mcp_optimizer.sources.bounded_http import Answers, bounded_client
+from mcp_optimizer.sources.bounded_http import bounded_client
 from mcp_optimizer.sources.resolving import CheckedTransport
 
 HOST = "tools.example"
@@ -114,7 +114,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) 
     pem = certificate(tmp_path, HOST)
     async with network(pem) as made:
         endpoint = f"https://{HOST}:{made.port}/mcp"
-        async with bounded_client(Answers(), endpoint, resolve=made.resolve) as http:
+        async with bounded_client(endpoint, resolve=made.resolve) as http:
             with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 await http.get(endpoint)
     assert made.connected_to == set()

@@ -64,10 +64,10 @@ async def test_the_simulator_answers_calls(sim: ToolHiveSimulator) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (Fault(status=401), "needs authentication (HTTP 401)"),
-        (Fault(status=403), "needs authentication (HTTP 403)"),
-        (Fault(status=500), "answered HTTP 500"),
-        (Fault(status=404), "answered HTTP 404"),
+        (Fault(status=401), "needs authentication (HTTP 401): simulated fault 401"),
+        (Fault(status=403), "needs authentication (HTTP 403): simulated fault 403"),
+        (Fault(status=500), "answered HTTP 500: simulated fault 500"),
+        (Fault(status=404), "answered HTTP 404: simulated fault 404"),
         (Fault(stall=60), "did not answer within 0.5 s"),
         (Fault(drip=True), "did not answer within 0.5 s"),
         (Fault(drop=True), "broke off before its answer was complete"),
@@ -168,7 +168,7 @@ async def test_odd_tools_do_not_cost_the_good_ones() -> None:
 
 async def test_pages_without_end_and_lists_that_are_none_are_refused() -> None:
     async with raw_server([{"tools": [], "nextCursor": "same"}] * 5) as url:
-        with pytest.raises(ToolsError, match="circle"):
+        with pytest.raises(ToolsError, match="tools/list pagination loops"):
             await fetch(url)
     async with raw_server([{"tools": {"a": 1}}]) as url:
         with pytest.raises(ToolsError):
@@ -203,6 +203,6 @@ async def test_servers_are_asked_side_by_side_and_one_that_is_silent_hides_none(
 
 
 async def test_an_answer_without_end_is_bounded(sim: ToolHiveSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_optimizer.sources.bounded_http.Answers.__init__.__defaults__", (100,))
+    monkeypatch.setattr("mcp_optimizer.sources.mcp_transports.MAX_MESSAGE_BYTES", 100)
     with pytest.raises(ToolsError, match="sent more than 100 bytes"):
         await fetch(sim.endpoint("plain"))

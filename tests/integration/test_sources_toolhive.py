@@ -329,7 +329,7 @@ async def test_a_snapshot_file_is_contacted_only_for_tools_it_does_not_give(
     listing = await open_source(str(file), settings()).workloads()
     assert listing is not None
     seen = by_name(listing.workloads)
-    assert seen["asked"].tools_problem == "answered HTTP 500"
+    assert seen["asked"].tools_problem == "answered HTTP 500: simulated fault 500"
     assert seen["files-team-a"].tools_problem is None
     sim.set_fault("mcp", None)
     listing = await open_source(str(file), settings()).workloads()

@@ -344,7 +344,7 @@ class Rulebook:
     def _ingest(self, item: Seen) -> None:
         mine = self.workloads.get(item.name)
         place = item.place or (mine.place if mine else None)
-        status = "error" if item.tools is None else item.status
+        status = item.status
         if mine is not None and mine.place == place:  # L1
             mine.status = status
             mine.tools = mine.tools if item.tools is None else item.tools

@@ -31,11 +31,11 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(service: DataService) -> AsyncGenerator[tuple[str, Running]]:
+async def served(service: DataService, *, source: str | None = None) -> AsyncGenerator[tuple[str, Running]]:
     """The URL of a server of this service, which stays the caller's, and what it was put together from."""
     listening = bound_socket(service.settings)
     url = url_of(service.settings.mcp_host, listening.getsockname()[1])
-    async with running(service, address=url, transport="streamable-http") as made:
+    async with running(service, address=url, transport="streamable-http", source=source) as made:
         app = make_app(made.protocol.server(), service, made.metrics)
         server = _Quiet(http_config(app, leave_seconds=1))
         task = asyncio.create_task(server.serve([listening]))

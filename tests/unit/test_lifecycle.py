@@ -220,7 +220,7 @@ def test_l8_a_workload_whose_tools_cant_be_fetched_keeps_them_and_says_why() -> 
         workload("web", ONE, None, tools_problem="connection refused"), workload("other", TWO)
     )
     web = next(change for change in plan.changes if change.after.name == "web")
-    assert (web.after.status, web.after.status_reason, web.tools) == ("error", "connection refused", None)
+    assert (web.after.status, web.after.status_reason, web.tools) == ("running", "connection refused", None)
     assert plan.failed == (ItemProblem(name="web", reason="connection refused"),)
     assert store.tools["web"] == tools("ping")
     assert store.workloads["web"].tools_digest == LINKED.tools_digest
@@ -229,7 +229,7 @@ def test_l8_a_workload_whose_tools_cant_be_fetched_keeps_them_and_says_why() -> 
 
 def test_l8_a_new_workload_whose_tools_cant_be_fetched_is_stored_with_the_reason() -> None:
     after = only(MemoryStore([FETCH]).ingest_workloads(workload("web", ONE, None, tools_problem="timed out")))
-    assert (after.status, after.status_reason, after.registry_server_name) == ("error", "timed out", "fetch")
+    assert (after.status, after.status_reason, after.registry_server_name) == ("running", "timed out", "fetch")
 
 
 def test_l8_a_list_of_tools_that_was_cut_is_an_answer_with_a_reason() -> None:

@@ -43,6 +43,8 @@ class WorkloadChange(Value):
     before: Workload | None
     after: Workload
     tools: tuple[ToolDefinition, ...] | None = None
+    tools_partial: bool = False
+    """Stored tools that are not among ``tools`` stay: the listing ended early (L8)."""
     relation: RelationChange | None = None
 
 
@@ -153,7 +155,6 @@ def _ingested(
 ) -> WorkloadChange | Rejection:
     """One listed workload: the same identity keeps its relation (L1), another is matched anew (L2, M2)."""
     identity = observed.identity or (before.identity if before else None)
-    unanswered = observed.tools_problem is not None and observed.tools is None  # a list that was cut is an answer
     seen = {
         "unidentified_kind": Kind.CONTAINER if identity else observed.unidentified_kind,
         "identity": identity,
@@ -161,7 +162,7 @@ def _ingested(
         "endpoint": observed.endpoint,
         "transport": observed.transport,
         "proxy_mode": observed.proxy_mode,
-        "status": "error" if unanswered else observed.status,
+        "status": observed.status,  # whether it runs is its source's word alone (L8)
         "status_reason": observed.tools_problem or observed.status_reason,
         "group": observed.group,
         "virtual_mcp": observed.virtual_mcp,
@@ -171,7 +172,9 @@ def _ingested(
         seen["status_reason"] = lasting_text(before.status_reason, seen["status_reason"])
         same = before.identity.key == identity.key if before.identity and identity else before.identity is identity
         if same:
-            return WorkloadChange(before=before, after=before.model_copy(update=seen), tools=observed.tools)
+            after = before.model_copy(update=seen)
+            partial = observed.tools_partial
+            return WorkloadChange(before=before, after=after, tools=observed.tools, tools_partial=partial)
     base = before or Workload(id=new_id(), name=observed.name, identity=None, description="", created_at=now)
     first = base.identity is None
     base = base.model_copy(update=seen)
@@ -186,7 +189,12 @@ def _ingested(
             return Rejection(observed=observed, reason=rejection_reason(identity, found.claimants))
         after = _related(base, _home(found.server), cause, now)
     relation = _relation_change(before, after, cause)
-    return WorkloadChange(before=before, after=after, tools=observed.tools, relation=relation)
+    return WorkloadChange(
+        before=before,
+        after=after,
+        tools=observed.tools,
+        relation=relation,
+    )
 
 
 def _restored(workload: Workload, recorded: RecordedRelation | None, index: RegistryIndex) -> Workload | None:

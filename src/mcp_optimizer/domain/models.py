@@ -167,6 +167,8 @@ class ObservedWorkload(Value):
     """None: not fetched (stopped, or failed with ``tools_problem``); the stored ones stay (L8). A list that was cut
     at the allowed number has both tools and problem."""
     tools_problem: str | None = None
+    tools_partial: bool = False
+    """The server's listing ended early: tools that are stored and not in it may still be there (L8)."""
 
     @property
     def kind(self) -> Kind:

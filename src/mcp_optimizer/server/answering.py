@@ -13,11 +13,10 @@ from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.polling import Polling
 from mcp_optimizer.server.arguments import Arguments, BadArgumentsError, Call, Install, NoArguments, Wanted
 from mcp_optimizer.server.metrics import Metrics
+from mcp_optimizer.server.passing import Caller, raw_result
 from mcp_optimizer.server.results import TokenMetrics, found, listed, offered, told
 from mcp_optimizer.service import DataService
 from mcp_optimizer.text import shorten
-
-type OnProgress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 _LONGEST_QUERY: Final = 10_000
 """Characters of a description or of keywords that are looked at."""
@@ -35,9 +34,7 @@ class Answering:
     search: Callable[[SearchQuery], Awaitable[CountedHits]]
     server_id: str = ""
 
-    async def answer(
-        self, arguments: Arguments, *, request_id: str, on_progress: OnProgress, tool: str
-    ) -> CallToolResult:
+    async def answer(self, arguments: Arguments, *, request_id: str, caller: Caller, tool: str) -> CallToolResult:
         """The result of a call. Raises OptimizerError with a message for whoever called."""
         match arguments:
             case Wanted():
@@ -45,9 +42,15 @@ class Answering:
             case NoArguments():
                 return await self._list()
             case Call():
-                return await self.service.call_tool(
-                    arguments.server_name, arguments.tool_name, arguments.parameters, on_progress=on_progress
+                result = await self.service.call_tool(
+                    arguments.server_name,
+                    arguments.tool_name,
+                    arguments.parameters,
+                    meta=caller.meta,
+                    on_progress=caller.on_progress,
+                    peer=caller,
                 )
+                return raw_result(result)
             case Install():
                 return await self._install(arguments.server_name)
         raise AssertionError(f"no answer for {type(arguments)}")

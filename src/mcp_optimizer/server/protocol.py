@@ -15,6 +15,7 @@ from mcp_optimizer.server.answering import Answering, known_arguments
 from mcp_optimizer.server.arguments import BadArgumentsError, parsed
 from mcp_optimizer.server.guard import REQUEST_ID
 from mcp_optimizer.server.offers import INSTRUCTIONS, Offer, offers
+from mcp_optimizer.server.passing import Caller, pass_raw_results
 from mcp_optimizer.server.results import failed
 from mcp_optimizer.server.telemetry import is_configured
 from mcp_optimizer.text import public_message
@@ -49,6 +50,7 @@ class Protocol:
         )
         if not is_configured():  # what the SDK puts around every request makes spans, and nothing else
             made.middleware.clear()
+        made.middleware.append(pass_raw_results)
         return made
 
     async def _list_tools(self, _: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
@@ -84,7 +86,7 @@ class Protocol:
             return await self._answering.answer(
                 arguments,
                 request_id=request_id,
-                on_progress=context.session.report_progress,
+                caller=Caller(context),
                 tool=offer.tool.name,
             )
         except (BadArgumentsError, OptimizerError) as error:

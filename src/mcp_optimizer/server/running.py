@@ -24,6 +24,7 @@ from mcp_optimizer.server.protocol import Protocol
 from mcp_optimizer.server.rules import why_not_bound
 from mcp_optimizer.server.search_pool import SearchPool
 from mcp_optimizer.server.telemetry import tracing
+from mcp_optimizer.server.tool_changes import ToolChanges
 from mcp_optimizer.service import DataService
 from mcp_optimizer.text import public_message
 
@@ -50,12 +51,15 @@ async def running(
     polling = service.polling(source, on_poll=metrics.polled)
     pool = SearchPool(service, most=0 if transport == "stdio" else service.settings.most_search_processes())
     metrics.searched_in(lambda: pool.processes)
+    changes = ToolChanges(polling, service.surroundings)
+    service.tell_of_tool_changes(changes.note)
     answering = Answering(service, metrics, polling, pool.counted)
     async with service.presence.kept(address=address, transport=transport, polls=lambda: polling.polls) as server:
         answering.server_id = server.id
         tasks = [
             asyncio.create_task(polling.run(), name="polling"),
             asyncio.create_task(_warm_up(service), name="warming up"),
+            asyncio.create_task(changes.run(), name="tool changes"),
         ]
         try:
             async with pool.kept():

@@ -1,168 +1,131 @@
-"""An HTTP client for MCP that reads no answer without end and remembers how the last one failed."""
+"""HTTP to one MCP server: its checked addresses and its origin only, no encoding asked for, every failure in words."""
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-import anyio
 import httpx2
 
 from mcp_optimizer.sources.documents import why_failed
-from mcp_optimizer.sources.json_values import object_of
+from mcp_optimizer.sources.http_bodies import IDENTITY, BodyError
+from mcp_optimizer.sources.mcp_failures import BROKEN_OFF, McpServerError
+from mcp_optimizer.sources.mcp_messages import MessageError
 from mcp_optimizer.sources.resolving import CheckedTransport, RefusedAddressError, Resolve, resolve
+from mcp_optimizer.text import public_url
 
-_MAX_BYTES: Final = 64 * 1024 * 1024
-_AUTHENTICATION: Final = frozenset({401, 403, 407})
-_UNKNOWN_HERE: Final = frozenset({400, 404, 405, 406, 415, 501})
-
-
-@dataclass
-class Exchange:
-    """One request of which is kept how it went, apart from all others on the same connection."""
-
-    bytes_read: int = 0
-    status: int | None = None
-    """Of an answer that refuses the request."""
-    failure: str | None = None
-    """Why the request could not be sent, or its answer not be read, in words."""
-    unsent: bool = False
-    """No connection came about: the server has not seen the request."""
-    begun: bool = False
-    """Whether it was handed to the network at all."""
-    failed: anyio.Event = field(default_factory=anyio.Event)
-    settled: anyio.Event = field(default_factory=anyio.Event)
-    """Set once it is known how the request itself was taken: the first line of its answer, or its failure."""
+_REDIRECTS: Final = frozenset({301, 302, 307, 308})
+_MAX_REDIRECTS: Final = 5
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_PORTS: Final = {"http": 80, "https": 443}
+_LIMITS: Final = httpx2.Limits(max_connections=256, max_keepalive_connections=8)
 
 
-class Answers:
-    """What the answers of one MCP server amounted to: bytes read so far, and the first failure.
+def bounded_client(endpoint: str, *, resolve: Resolve = resolve) -> httpx2.AsyncClient:
+    """A client for ``endpoint``'s origin, whose addresses are checked (see ``domain.addresses``).
 
-    The SDK turns a failed answer into errors that no longer say what happened, so it is kept here.
-    """
-
-    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
-        self.max_bytes = max_bytes
-        self.exchanges: dict[int, Exchange] = {}
-        """Requests that are watched by themselves, by their JSON-RPC id."""
-        self.forget()
-
-    def forget(self) -> None:
-        """Start again, for another attempt at the same server."""
-        self.bytes_read = 0
-        self.status: int | None = None
-        self.failure: str | None = None
-
-    @property
-    def unknown_here(self) -> bool:
-        """Whether the server answered that it does not know this transport at this URL."""
-        return self.status in _UNKNOWN_HERE
-
-    @property
-    def reason(self) -> str | None:
-        """The first failure in words."""
-        if self.status in _AUTHENTICATION:
-            return f"needs authentication (HTTP {self.status})"
-        return self.failure or (f"answered HTTP {self.status}" if self.status else None)
-
-
-def bounded_client(
-    answers: Answers,
-    endpoint: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    auth: httpx2.Auth | None = None,
-    resolve: Resolve = resolve,
-) -> httpx2.AsyncClient:
-    """A client for ``endpoint`` whose answers together stay within ``answers.max_bytes``.
-
-    Only addresses that may be are connected to (see ``domain.addresses``), and only this endpoint's origin. It has no
-    time-outs of its own: a stream may be silent for long, and the caller bounds the whole.
+    It has no time-outs of its own: a stream may be silent for long, and the caller bounds the whole.
     """
     # Loading the certificates of the world takes longer than a whole listing on loopback; without TLS none is needed.
     verify = True if endpoint.lower().startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    checked = CheckedTransport(httpx2.AsyncHTTPTransport(verify=verify, trust_env=False), resolve)
-    transport = _BoundedTransport(answers, checked)
-    return httpx2.AsyncClient(transport=transport, headers=headers, auth=auth, timeout=None, trust_env=False)
+    inner = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, limits=_LIMITS)
+    transport = CheckedTransport(inner, resolve)
+    return httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False, follow_redirects=False)
 
 
-class _BoundedTransport(httpx2.AsyncBaseTransport):
-    def __init__(self, answers: Answers, inner: httpx2.AsyncBaseTransport) -> None:
-        self._answers = answers
-        self._inner = inner
+def within_origin(url: httpx2.URL, base: httpx2.URL) -> httpx2.URL | None:
+    """``url`` at the origin of ``base``, whose loopback names count as one; None where it is another's."""
+    if url.scheme != base.scheme or _port(url) != _port(base) or url.userinfo:
+        return None
+    if url.host != base.host and not {url.host, base.host} <= _LOOPBACK:
+        return None
+    return url.copy_with(host=base.host)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        # A compressed body may unpack to any size; what is counted here is what travels.
-        request.headers["accept-encoding"] = "identity"
-        exchange = self._watched(request)
+
+def _port(url: httpx2.URL) -> int | None:
+    return url.port or _PORTS.get(url.scheme)
+
+
+class HttpEndpoint:
+    """The URL of an MCP server and the client to ask it. Redirects within its origin move it, POST stays POST."""
+
+    def __init__(self, endpoint: str, *, resolve: Resolve = resolve) -> None:
         try:
-            response = await self._inner.handle_async_request(request)
-        except httpx2.TransportError as error:
-            self._fail(error, exchange)
-            raise
+            self.url = httpx2.URL(endpoint)
+        except httpx2.InvalidURL as error:
+            raise McpServerError(why_failed(error, 0), executed=False) from None
+        self._client = bounded_client(endpoint, resolve=resolve)
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, headers: Mapping[str, str], message: object = None, *, url: httpx2.URL | None = None
+    ) -> AsyncGenerator[httpx2.Response]:
+        """The response to a request, its body not read yet. What fails, also while it is read, is a McpServerError."""
+        content = None if message is None else json.dumps(message).encode()
+        response = await self._response(method, url or self.url, headers, content, moves=url is None)
+        try:
+            yield response
+        except BodyError as error:
+            raise McpServerError(str(error)) from None
+        except MessageError as error:
+            raise McpServerError(str(error), other_transport=True) from None
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+            raise McpServerError(why_failed(error, 0)) from None
         finally:
-            if exchange is not None:
-                exchange.settled.set()
-        if request.method != "DELETE" and response.status_code >= 400 and not self._optional(request):
-            self._refused(response.status_code, exchange)
-        stream: Any = response.stream
-        response.stream = _CountedStream(stream, self._answers, exchange)
-        return response
+            with suppress(httpx2.HTTPError, OSError, RuntimeError):
+                await response.aclose()
 
-    def _watched(self, request: httpx2.Request) -> Exchange | None:
-        """The exchange that the request belongs to, by the id in its body."""
-        if request.method != "POST" or not self._answers.exchanges:
-            return None
-        identifier = object_of(json.loads(request.content)).get("id")
-        exchange = self._answers.exchanges.get(identifier) if isinstance(identifier, int) else None
-        if exchange is not None:
-            exchange.begun = True
-        return exchange
+    async def _response(
+        self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes | None, *, moves: bool
+    ) -> httpx2.Response:
+        asked = {**headers, "accept-encoding": IDENTITY}
+        for _ in range(_MAX_REDIRECTS + 1):
+            request = self._client.build_request(method, url, headers=asked, content=content)
+            response = await self._sent(request)
+            location = response.headers.get("location")
+            if not response.has_redirect_location or location is None:
+                return response
+            await response.aclose()
+            url = self._target(response.status_code, url, location)
+            if moves:
+                self.url = url
+        raise McpServerError("redirects too often", executed=False)
 
-    def _refused(self, status: int, exchange: Exchange | None) -> None:
-        if exchange is None:
-            self._answers.status = self._answers.status or status
-        else:
-            exchange.status = status
-            exchange.failed.set()
+    async def _sent(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await self._client.send(request, stream=True)
+        except RefusedAddressError as error:
+            raise McpServerError(str(error), executed=False) from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+            raise McpServerError(why_failed(error, 0), executed=False) from None
+        except httpx2.LocalProtocolError as error:
+            raise McpServerError(f"can't be asked: {error}", executed=False) from None
+        except (httpx2.HTTPError, OSError) as error:
+            raise McpServerError(why_failed(error, 0)) from None
+        except RuntimeError:  # the client was closed meanwhile
+            raise McpServerError(BROKEN_OFF, executed=False) from None
 
     @staticmethod
-    def _optional(request: httpx2.Request) -> bool:
-        """A server need not offer the stream of notifications that GET opens once the handshake is done."""
-        return request.method == "GET" and bool({"mcp-session-id", "mcp-protocol-version"} & set(request.headers))
-
-    def _fail(self, error: Exception, exchange: Exchange | None) -> None:
-        reason = str(error) if isinstance(error, RefusedAddressError) else why_failed(error, 0)
-        if exchange is None:
-            self._answers.failure = self._answers.failure or reason
-        else:
-            exchange.failure = exchange.failure or reason
-            exchange.unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-            exchange.failed.set()
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _CountedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, answers: Answers, exchange: Exchange | None) -> None:
-        self._inner = inner
-        self._answers = answers
-        self._counted: Answers | Exchange = answers if exchange is None else exchange
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        counted = self._counted
+    def _target(status: int, url: httpx2.URL, location: str) -> httpx2.URL:
+        """Where a redirect leads. Raises McpServerError when it is not followed."""
         try:
-            async for chunk in self._inner:
-                counted.bytes_read += len(chunk)
-                if counted.bytes_read > self._answers.max_bytes:
-                    counted.failure = f"sent more than {self._answers.max_bytes:,} bytes"
-                    raise httpx2.ReadError(counted.failure)
-                yield chunk
-        except httpx2.TransportError as error:
-            counted.failure = counted.failure or why_failed(error, 0)
-            raise
+            target = url.join(location)
+        except (httpx2.InvalidURL, ValueError):
+            raise McpServerError("redirects to what is no URL, which is not followed", executed=False) from None
+        inside = within_origin(target, url)
+        if inside is None or status not in _REDIRECTS:
+            raise McpServerError(
+                f"redirects (HTTP {status}) to {public_url(str(target))}, which is not followed", executed=False
+            )
+        return inside.copy_with(fragment=None)
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    async def close(self) -> None:
+        """Close its connections."""
+        with suppress(Exception):
+            await self._client.aclose()
+
+
+def is_stream(response: Any) -> bool:
+    """Whether a response is a stream of events."""
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"

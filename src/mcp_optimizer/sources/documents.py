@@ -12,6 +12,7 @@ import httpx2
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import SourceError
+from mcp_optimizer.sources.http_bodies import IDENTITY, BodyError, TooLargeError, body_start, read_body
 from mcp_optimizer.sources.json_values import label_of, parse_json, reason_of
 from mcp_optimizer.sources.yaml_values import parse_yaml
 from mcp_optimizer.text import public_url
@@ -117,24 +118,25 @@ async def fetch_bytes(
     With a ``body`` it is posted as JSON. ``on_response`` sees status and headers of a success. Raises
     :class:`HttpStatusError` for another status than success, :class:`SourceError` for all else.
     """
-    asked = client.stream("GET", url) if body is None else client.stream("POST", url, json=body)
+    headers = {"accept-encoding": IDENTITY}
+    if body is None:
+        asked = client.stream("GET", url, headers=headers)
+    else:
+        asked = client.stream("POST", url, headers=headers, json=body)
     loop = asyncio.get_running_loop()
     start = loop.time()
     try:
         async with asyncio.timeout(seconds), asked as response:
             if not response.is_success:
                 retry_after = response.headers.get("retry-after", "")
-                raise HttpStatusError(label, response.status_code, await _start_of(response), retry_after)
+                raise HttpStatusError(label, response.status_code, await body_start(response), retry_after)
             if on_response is not None:
                 on_response(response)
-            chunks: list[bytes] = []
-            size = 0
-            async for chunk in response.aiter_bytes():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > max_bytes:
-                    raise too_large(label, max_bytes)
-            return b"".join(chunks)
+            return bytes(await read_body(response, max_bytes))
+    except TooLargeError:
+        raise too_large(label, max_bytes) from None
+    except BodyError as error:
+        raise SourceError(f"{label} {error}") from None
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
         waited = seconds if isinstance(error, TimeoutError) else round(loop.time() - start, 1)
         raise SourceError(f"{label} {why_failed(error, waited)}") from None
@@ -179,12 +181,3 @@ def why_failed(error: Exception, seconds: float) -> str:
         return "refused the connection"
     reason = next(reason for types, reason in _FAILURES if isinstance(error, types))
     return reason_of(reason.format(seconds=seconds, error=words or type(error).__name__))
-
-
-async def _start_of(response: httpx2.Response, limit: int = 4096) -> bytes:
-    start = b""
-    async for chunk in response.aiter_bytes():
-        start += chunk
-        if len(start) >= limit:
-            break
-    return start[:limit]

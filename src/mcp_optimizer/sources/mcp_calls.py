@@ -1,49 +1,43 @@
 """Calling tools of MCP servers, over connections that are kept between calls."""
 
 import asyncio
-import itertools
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from contextvars import ContextVar
-from typing import Any, Final
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Self
 
-import anyio
-from mcp.client.session import ClientSession
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import MCPError
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp_types import CONNECTION_CLOSED, CallToolRequest, CallToolRequestParams, CallToolResult
-
+from mcp_optimizer.domain.calls import CallPeer, OnProgress, RawResult
 from mcp_optimizer.errors import CallError
-from mcp_optimizer.sources.bounded_http import Answers, Exchange
-from mcp_optimizer.sources.json_values import reason_of
-from mcp_optimizer.sources.mcp_tools import failure_reason
-from mcp_optimizer.sources.mcp_transports import CLIENT, Transport, shake_hands, transports_for
+from mcp_optimizer.sources.mcp_failures import McpServerError
+from mcp_optimizer.sources.mcp_session import Call, Session, open_session
 
-type OnCallProgress = Callable[[float, float | None, str | None], Awaitable[None]]
-
+MAX_CONTENT_ITEMS: Final = 10_000
+"""Content items of one result."""
+_MAX_EXTENSION: Final = 10
+"""Progress may extend a call to this many times its time limit."""
 _CLOSING_SECONDS: Final = 3.0
-"""How long a server may take to be told that a connection ends."""
-_SETTLING_SECONDS: Final = 1.0
-"""How long it is waited for how a request was taken, after the answer to it can't come any more."""
-_CALL_ID: ContextVar[int] = ContextVar("call_id")
-_BROKEN: Final = "broke off the connection"
-_SESSION_UNKNOWN: Final = frozenset({400, 404})
-"""What a server that was restarted answers to a session of before; it has not looked at the call then."""
 
-
-class _NotSentError(Exception):
-    """The server has not seen the call. The reason in words."""
+type OnToolsChanged = Callable[[str], None]
+"""Told of an endpoint whose server says that its tools are others now."""
+type _Key = tuple[str, str, str]
 
 
 class Connections:
-    """Connections to MCP servers, one per endpoint, each shared by the calls to it and closed when idle."""
+    """Connections to MCP servers, one per endpoint, each shared by the calls to it and closed when idle.
 
-    def __init__(self, *, idle_seconds: float = 60.0, most: int = 32) -> None:
+    Clients that can answer different things have connections of their own: a server asks what the connection's
+    client said that it can answer.
+    """
+
+    def __init__(
+        self, *, idle_seconds: float = 60.0, most: int = 32, on_tools_changed: OnToolsChanged | None = None
+    ) -> None:
         self._idle_seconds = idle_seconds
         self._most = most
-        self._open: dict[tuple[str, str], _Connection] = {}
+        self._on_tools_changed = on_tools_changed
+        self._open: dict[_Key, _Connection] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._leaving: set[_Connection] = set()
         self.opened = 0
         """How many connections were made so far."""
 
@@ -56,95 +50,130 @@ class Connections:
         *,
         seconds: float,
         connect_seconds: float,
-        on_progress: OnCallProgress | None = None,
-    ) -> CallToolResult:
-        """The tool's own result. Raises CallError; one about the server has it as subject: ``did not answer …``.
+        meta: Mapping[str, Any] | None = None,
+        on_progress: OnProgress | None = None,
+        peer: CallPeer | None = None,
+    ) -> RawResult:
+        """The tool's own result, as it came. Raises CallError; one about the server has it as subject.
 
-        A kept connection that turns out to be broken is replaced once, if the server has not seen the call. When
-        ``seconds`` are over, or the caller is cancelled, the server is told that nobody waits any more.
+        A kept connection that turns out to be broken is replaced once, if the server has not looked at the call.
+        ``seconds`` are counted from the last progress, up to ten times as long in all. When they are over, or the
+        caller is cancelled, the server is told that nobody waits any more.
         """
+        params = {"name": tool, "arguments": parameters, **({"_meta": dict(meta)} if meta else {})}
+        clock = asyncio.get_running_loop().time
+        start = clock()
         try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    connection, kept = self._connection(endpoint, transport)
-                    with connection.in_use():
-                        await connection.wait_until_open(connect_seconds)
-                        try:
-                            return await connection.call(tool, parameters, on_progress)
-                        except _NotSentError as error:
-                            self._retire(connection)
-                            if not kept:
-                                raise CallError(str(error)) from None
+            async with asyncio.timeout(seconds) as limit:
+
+                def touch() -> None:
+                    if not limit.expired():
+                        limit.reschedule(min(clock() + seconds, start + _MAX_EXTENSION * seconds))
+
+                call = Call(peer=peer, on_progress=on_progress, touch=touch)
+                try:
+                    result = await self._called(endpoint, transport, params, call, connect_seconds)
+                finally:
+                    await call.end()
         except TimeoutError:
-            raise CallError(f"did not answer within {seconds:g} s") from None
+            raise CallError(f"did not answer within {round(clock() - start, 1):g} s") from None
+        return _checked(result)
+
+    async def _called(
+        self, endpoint: str, transport: str, params: dict[str, Any], call: Call, connect_seconds: float
+    ) -> RawResult:
+        while True:
+            connection, kept = self._connection(endpoint, transport, call.peer.abilities if call.peer else {})
+            with connection.in_use():
+                session = await connection.session(connect_seconds)
+                try:
+                    return await session.call_tool(params, call)
+                except McpServerError as failure:
+                    if failure.retires:
+                        self._retire(connection)
+                    if not (kept and failure.retries):
+                        raise CallError(str(failure)) from None
 
     async def close(self) -> None:
         """End every connection."""
         for connection in list(self._open.values()):
             self._retire(connection)
+        for connection in list(self._leaving):
+            connection.force_soon(_CLOSING_SECONDS)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    def _connection(self, endpoint: str, transport: str) -> "tuple[_Connection, bool]":
+    def _connection(self, endpoint: str, transport: str, abilities: Mapping[str, Any]) -> "tuple[_Connection, bool]":
         """The connection to use, and whether it was there before."""
-        kept = self._open.pop((endpoint, transport), None)
+        key = (endpoint, transport, json.dumps(abilities, sort_keys=True))
+        kept = self._open.pop(key, None)
         if kept is not None and not kept.ended:
-            self._open[endpoint, transport] = kept  # now the one used last
+            self._open[key] = kept  # now the one used last
             return kept, True
-        connection = _Connection(endpoint, transport, idle_seconds=self._idle_seconds, on_end=self._forget)
-        self._open[endpoint, transport] = connection
+        if kept is not None:
+            self._end(kept)
+        connection = _Connection(key, self._opening(endpoint, transport, abilities), on_idle=self._retire)
+        connection.idle_seconds = self._idle_seconds
+        self._open[key] = connection
         self.opened += 1
         idle = [other for other in self._open.values() if other.idle and other is not connection]
         for other in idle[: max(len(self._open) - self._most, 0)]:
             self._retire(other)
         return connection, False
 
+    def _opening(self, endpoint: str, transport: str, abilities: Mapping[str, Any]) -> "asyncio.Task[Session]":
+        told = self._on_tools_changed
+        changed = None if told is None else lambda: told(endpoint)
+        return asyncio.create_task(
+            open_session(endpoint, transport, abilities=abilities, on_tools_changed=changed or (lambda: None)),
+            name="mcp-connection",
+        )
+
     def _retire(self, connection: "_Connection") -> None:
         """Have no new call use a connection, and end it once those under way are done."""
         if self._open.get(connection.key) is connection:
             del self._open[connection.key]
-        self._ending.add(connection.task)
-        connection.task.add_done_callback(self._ending.discard)
-        connection.end_when_idle()
+        self._end(connection)
 
-    def _forget(self, connection: "_Connection") -> None:
-        if self._open.get(connection.key) is connection:
-            del self._open[connection.key]
+    def _end(self, connection: "_Connection") -> None:
+        if connection.ending is None:
+            connection.ending = asyncio.create_task(connection.close_when_idle(), name="mcp-connection")
+            self._ending.add(connection.ending)
+            self._leaving.add(connection)
+            connection.ending.add_done_callback(self._ending.discard)
+            connection.ending.add_done_callback(lambda _: self._leaving.discard(connection))
 
 
 class _Connection:
-    """A session with one server, held open by a task of its own: no call's end or cancellation ends it for others."""
+    """A session with one server that is shared: no call's end or cancellation ends it for others."""
 
     def __init__(
-        self, endpoint: str, transport: str, *, idle_seconds: float, on_end: "Callable[[_Connection], None]"
+        self, key: _Key, opening: "asyncio.Task[Session]", *, on_idle: "Callable[[_Connection], None]"
     ) -> None:
-        self.key = (endpoint, transport)
-        self._idle_seconds = idle_seconds
-        self._on_end = on_end
-        self._answers = Answers()
-        self._ids = itertools.count(1_000_000)  # beyond those that the session numbers its own requests with
+        self.key = key
+        self.ending: asyncio.Task[None] | None = None
+        self.idle_seconds = 60.0
+        self._opening = opening
+        self._on_idle = on_idle
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
-        self._retired = False
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._session: ClientSession | None = None
-        self._enough = asyncio.Event()
-        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._opened.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self.task = asyncio.create_task(self._keep_open(), name="mcp-connection")
-        self.task.add_done_callback(lambda _: self._ended())
 
     @property
     def ended(self) -> bool:
         """Whether it can't be used any more."""
-        return self.task.done() or self._enough.is_set()
+        if self.ending is not None:
+            return True
+        if not self._opening.done():
+            return False
+        return self._opening.cancelled() or self._opening.exception() is not None or self._opening.result().ended
 
     @property
     def idle(self) -> bool:
         """Whether no call uses it."""
         return self._users == 0
 
-    def in_use(self) -> "_InUse":
+    def in_use(self) -> AbstractContextManager[Self]:
         """A block in which it is not closed for being idle."""
         return _InUse(self)
 
@@ -159,168 +188,63 @@ class _Connection:
     def left(self) -> None:
         """A call uses it no more."""
         self._users -= 1
-        if self._users == 0:
-            self._unused.set()
-        if self._users == 0 and not self.task.done():  # one that failed is not kept, not even by a timer
-            seconds = 0.0 if self._retired else self._idle_seconds
-            self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._finish)
+        if self._users:
+            return
+        self._unused.set()
+        if self.ended:  # one that failed is not kept, not even by a timer
+            self._on_idle(self)
+        else:
+            self._idle_timer = asyncio.get_running_loop().call_later(self.idle_seconds, self._on_idle, self)
 
-    def end_when_idle(self) -> None:
-        """End it once no call uses it."""
-        self._retired = True
-        if self._users == 0:
-            self._finish()
-
-    def _finish(self) -> None:
-        """End it now; one that is not open yet can only be given up."""
-        self._enough.set()
-        if not self._opened.done():
-            self.task.cancel()
-
-    async def wait_until_open(self, seconds: float) -> None:
+    async def session(self, seconds: float) -> Session:
         """Wait for the handshake. Raises CallError."""
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.shield(self._opened)
+                return await asyncio.shield(self._opening)
+        except McpServerError as failure:
+            raise CallError(str(failure)) from None
         except TimeoutError:
-            self._finish()
+            self._opening.cancel()
             raise CallError(f"did not answer within {seconds:g} s") from None
+        except asyncio.CancelledError:
+            if self._opening.cancelled():  # another that waited gave it up
+                raise CallError(f"did not answer within {seconds:g} s") from None
+            raise
 
-    async def call(self, tool: str, parameters: dict[str, Any], on_progress: OnCallProgress | None) -> CallToolResult:
-        """The result. Raises CallError, _NotSentError."""
-        session = self._session
-        if session is None or self.ended:
-            raise _NotSentError(_BROKEN)
-        self._answers.bytes_read = 0
-        number = next(self._ids)
-        exchange = self._answers.exchanges[number] = Exchange()
-        _CALL_ID.set(number)
-        request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=parameters))
-
-        async def pass_on(progress: float, total: float | None, message: str | None) -> None:
-            if on_progress is not None:
-                await on_progress(progress, total, message)
-
-        answer = asyncio.create_task(
-            session.send_request(request, CallToolResult, progress_callback=pass_on if on_progress else None)
-        )
-        broken = asyncio.create_task(exchange.failed.wait())
-        try:
-            await asyncio.wait({answer, broken}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done() and exchange.status is not None:
-                # The body of a refusal may hold the reason; SSE gives it nowhere, so it is not waited for long.
-                await asyncio.wait({answer}, timeout=1.0)
-            if not answer.done():
-                raise self._failure(exchange, None)
-            return answer.result()
-        except (MCPError, ValueError, RuntimeError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            if _is_end(error):
-                # A server that was restarted ends the stream of before, and then says that it does not know it.
-                with anyio.move_on_after(_SETTLING_SECONDS):
-                    await exchange.settled.wait()
-            raise self._failure(exchange, error) from None
-        finally:
-            broken.cancel()
-            answer.cancel()
-            await asyncio.wait({answer, broken}, timeout=_CLOSING_SECONDS)
-            with suppress(BaseException):
-                answer.exception()
-            del self._answers.exchanges[number]
-
-    def _failure(self, exchange: Exchange, error: Exception | None) -> CallError | _NotSentError:
-        """What went wrong with a call, in words."""
-        if exchange.unsent:
-            return _NotSentError(reason_of(exchange.failure or "can't be reached"))
-        if exchange.status is not None:
-            said = f"answered HTTP {exchange.status}"
-            if isinstance(error, MCPError) and not _is_end(error):
-                said = f"{said}: {error.message}"
-            return _NotSentError(reason_of(said)) if exchange.status in _SESSION_UNKNOWN else CallError(reason_of(said))
-        if exchange.failure is not None:
-            return CallError(reason_of(exchange.failure))
-        if _is_end(error):
-            return CallError("broke off before its answer was complete") if exchange.begun else _NotSentError(_BROKEN)
-        if isinstance(error, MCPError):
-            return CallError(reason_of(f"refused the call: {error.message}"))
-        return CallError("sent an answer that is not MCP")
-
-    async def _keep_open(self) -> None:
-        attempts = transports_for(*self.key)
-        for place, attempt in enumerate(attempts):
-            try:
-                await self._with(attempt)
-            except Exception as error:  # noqa: BLE001 - SDK and server between them raise anything
-                if self._opened.done():
-                    return
-                if place == len(attempts) - 1 or not self._answers.unknown_here:
-                    self._opened.set_exception(CallError(failure_reason(error, self._answers)))
-                    return
-                self._answers.forget()
-            else:
-                return
-
-    async def _with(self, attempt: Transport) -> None:
-        async with attempt(self.key[0], self._answers) as (read_stream, write_stream):
-            dispatcher = _CallDispatcher(read_stream, write_stream)
-            async with ClientSession(dispatcher=dispatcher, client_info=CLIENT) as session:
-                await shake_hands(session)
-                self._session = session
-                self._opened.set_result(None)
-                ended = asyncio.create_task(dispatcher.ended.wait())
-                enough = asyncio.create_task(self._enough.wait())
-                try:
-                    await asyncio.wait({ended, enough}, return_when=asyncio.FIRST_COMPLETED)
-                    self._enough.set()
-                    with anyio.move_on_after(_CLOSING_SECONDS):  # requests under way may yet be answered
-                        await self._unused.wait()
-                finally:
-                    self._enough.set()
-                    ended.cancel()
-                    enough.cancel()
-                    asyncio.get_running_loop().call_later(_CLOSING_SECONDS, self.task.cancel)
-
-    def _ended(self) -> None:
-        if not self._opened.done():
-            self._opened.set_exception(CallError(_BROKEN))
-        if not self.task.cancelled():
-            self.task.exception()
+    async def close_when_idle(self) -> None:
+        """End it once no call uses it; calls under way get some seconds."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        self._on_end(self)
+        if not self._opening.done():
+            self._opening.cancel()
+        await asyncio.wait({self._opening})
+        if self._opening.cancelled() or self._opening.exception() is not None:
+            return
+        session = self._opening.result()
+        if not session.ended:
+            await self._unused.wait()
+        await session.close()
 
-
-def _is_end(error: Exception | None) -> bool:
-    """Whether the connection ended before the answer. Servers use the same code for errors of their own."""
-    return isinstance(error, MCPError) and (error.code, error.message) == (CONNECTION_CLOSED, "Connection closed")
+    def force_soon(self, seconds: float) -> None:
+        """Wait for the calls under way no longer than this."""
+        asyncio.get_running_loop().call_later(seconds, self._unused.set)
 
 
 class _InUse:
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Any:
         self._connection.entered()
+        return self._connection
 
     def __exit__(self, *exception: object) -> None:
         self._connection.left()
 
 
-class _CallDispatcher(JSONRPCDispatcher[Any]):
-    """Numbers calls as their callers say, so that each is told from others, and tells when the server has gone."""
-
-    def __init__(self, read_stream: Any, write_stream: Any) -> None:
-        super().__init__(read_stream, write_stream)
-        self.ended = asyncio.Event()
-
-    async def send_raw_request(
-        self, method: str, params: Any, opts: CallOptions | None = None, **context: Any
-    ) -> dict[str, Any]:
-        if method == "tools/call":
-            opts = {**(opts or {}), "request_id": _CALL_ID.get()}
-        return await super().send_raw_request(method, params, opts, **context)
-
-    async def run(self, *arguments: Any, **named: Any) -> None:
-        try:
-            await super().run(*arguments, **named)
-        finally:
-            self.ended.set()
+def _checked(result: RawResult) -> RawResult:
+    """The result, if it is not too long for anyone. Raises CallError."""
+    content = result.get("content")
+    if isinstance(content, list) and len(content) > MAX_CONTENT_ITEMS:
+        raise CallError(f"sent {len(content):,} content items; at most {MAX_CONTENT_ITEMS:,} are taken")
+    return result

@@ -5,22 +5,21 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from mcp.client.session import ClientSession
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import MCPError
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp_types import ListToolsRequest, ListToolsResult, PaginatedRequestParams
 
 from mcp_optimizer.config import Settings
+from mcp_optimizer.domain.calls import announced_transport
 from mcp_optimizer.domain.models import ObservedWorkload, ToolDefinition, Value, WorkloadListing, is_running
 from mcp_optimizer.sources.base import LateAnswers, OnProgress
-from mcp_optimizer.sources.bounded_http import Answers
-from mcp_optimizer.sources.json_values import label_of, list_of, reason_of
-from mcp_optimizer.sources.mcp_transports import CLIENT, Streams, shake_hands, transports_for
-from mcp_optimizer.sources.tool_definitions import tool_definitions
+from mcp_optimizer.sources.json_values import kind_of, label_of
+from mcp_optimizer.sources.mcp_failures import McpServerError
+from mcp_optimizer.sources.mcp_session import Session, open_session
+from mcp_optimizer.sources.tool_definitions import examined_tools
 from mcp_optimizer.text import public_url
 
 _MAX_PAGES: Final = 1000
+_MAX_EMPTY_PAGES: Final = 20
+"""Pages in a row on which there is nothing new."""
+_CLOSING_SECONDS: Final = 5.0
 SLOW_AFTER_SECONDS: Final = 2.0
 """A server that is asked for longer makes no other wait, and no listing that can do without it."""
 
@@ -34,29 +33,43 @@ class FetchedTools(Value):
 
     tools: tuple[ToolDefinition, ...]
     cut: bool = False
+    problem: str | None = None
+    """What was wrong with the listing, or with single tools of it; what could be used is in ``tools``."""
+    partial: bool = False
+    """Whether the listing ended early."""
 
 
 async def fetch_tools(endpoint: str, transport: str, *, timeout: float, max_tools: int) -> FetchedTools:  # noqa: ASYNC109
     """The tools that the MCP server at ``endpoint`` lists, all pages of them, within ``timeout`` seconds.
 
-    ``transport`` is ToolHive's proxy mode or transport; where it is not plain SSE, streamable HTTP is tried first and
-    SSE once when the server does not know it. Raises :class:`ToolsError`.
+    ``transport`` is the one that its source announces, tried first; the other one is tried when the server does not
+    speak it. What was read before a page failed is kept, with the reason. Raises :class:`ToolsError`.
     """
-    answers = Answers()
-    attempts = transports_for(endpoint, transport)
+    pages = _Pages(max_tools)
+    session: Session | None = None
     try:
         async with asyncio.timeout(timeout):
-            for place, attempt in enumerate(attempts):
-                try:
-                    return await _ask(attempt(endpoint, answers), max_tools)
-                except Exception as error:  # noqa: BLE001 - SDK and server between them raise anything
-                    last = place == len(attempts) - 1
-                    if last or not answers.unknown_here:
-                        raise ToolsError(failure_reason(error, answers)) from None
-                    answers.forget()
+            session = await open_session(endpoint, transport)
+            await pages.read(session)
     except TimeoutError:
-        raise ToolsError(f"did not answer within {timeout:g} s") from None
-    raise AssertionError("unreachable: there is at least one attempt")
+        pages.problem = f"did not answer within {timeout:g} s"
+    except McpServerError as failure:
+        pages.problem = str(failure)
+    finally:
+        if session is not None:
+            closing = asyncio.create_task(session.close(), name="mcp-connection")
+            await asyncio.wait({closing}, timeout=_CLOSING_SECONDS)
+    if pages.problem and not pages.given:
+        raise ToolsError(pages.problem)
+    tools, problems = await asyncio.to_thread(examined_tools, pages.given)
+    if pages.problem:
+        problems = [f"{pages.problem}; the tools read before are kept", *problems]
+    return FetchedTools(
+        tools=tools[:max_tools],
+        cut=pages.more or len(tools) > max_tools,
+        problem="; ".join(problems) or None,
+        partial=pages.problem is not None,
+    )
 
 
 async def with_tools(
@@ -143,7 +156,7 @@ async def _stop(tasks: Sequence[asyncio.Task[ObservedWorkload]]) -> None:
 async def _with_tools(workload: ObservedWorkload, *, timeout: float, max_tools: int) -> ObservedWorkload:  # noqa: ASYNC109
     if workload.endpoint is None:
         return workload.model_copy(update={"tools_problem": "the source names no endpoint to ask for tools"})
-    transport = workload.proxy_mode or workload.transport
+    transport = announced_transport(workload.transport, workload.proxy_mode)
     try:
         fetched = await fetch_tools(workload.endpoint, transport, timeout=timeout, max_tools=max_tools)
     except ToolsError as error:
@@ -154,63 +167,68 @@ async def _with_tools(workload: ObservedWorkload, *, timeout: float, max_tools: 
             workload=label_of(workload.name),
         )
         return workload.model_copy(update={"tools_problem": str(error)})
-    problem = f"it lists more than {max_tools} tools; the others are left out" if fetched.cut else None
-    return workload.model_copy(update={"tools": fetched.tools, "tools_problem": problem})
+    cut = f"it lists more than {max_tools} tools; the others are left out" if fetched.cut else None
+    problems = [problem for problem in (cut, fetched.problem) if problem]
+    problem = "; ".join(problems) or None
+    return workload.model_copy(
+        update={"tools": fetched.tools, "tools_problem": problem, "tools_partial": fetched.partial}
+    )
 
 
-class _ToolCollector(JSONRPCDispatcher[Any]):
-    """Keeps the tools of a listing as the server sent them.
+class _Pages:
+    """The pages of a listing: the tools given so far, and why it ended early."""
 
-    The session checks a page as a whole and would refuse all tools for one odd one, so it is shown a page without
-    tools, and each tool is looked at by itself.
-    """
+    def __init__(self, max_tools: int) -> None:
+        self.given: list[Any] = []
+        self.problem: str | None = None
+        self.more = False
+        """Whether there were more tools than were asked for."""
+        self._max_tools = max_tools
+        self._names: set[str] = set()
 
-    def __init__(self, read_stream: Any, write_stream: Any) -> None:
-        super().__init__(read_stream, write_stream)
-        self.tools: list[Any] = []
+    async def read(self, session: Session) -> None:
+        """Read page after page. Raises McpServerError."""
+        cursor: Any = None
+        cursors: set[str] = set()
+        idle = 0
+        for _ in range(_MAX_PAGES):
+            page = await self._page(session, cursor)
+            idle = 0 if self._take(page.get("tools")) else idle + 1
+            cursor = page.get("nextCursor")
+            if self.problem or self.more or cursor is None or cursor == "":
+                return
+            if not isinstance(cursor, str):
+                self.problem = f"its tools/list pagination is not MCP: nextCursor is {kind_of(cursor)}"
+                return
+            if cursor in cursors or idle >= _MAX_EMPTY_PAGES:
+                self.problem = "tools/list pagination loops"
+                return
+            cursors.add(cursor)
+        self.problem = f"it gives more than {_MAX_PAGES} pages of tools"
 
-    async def send_raw_request(
-        self, method: str, params: Any, opts: CallOptions | None = None, **context: Any
-    ) -> dict[str, Any]:
-        raw = await super().send_raw_request(method, params, opts, **context)
-        if method == "tools/list":
-            self.tools.extend(list_of(raw.get("tools")))
-            raw["tools"] = [] if isinstance(raw.get("tools"), list) else raw.get("tools")
-        return raw
+    async def _page(self, session: Session, cursor: str | None) -> dict[str, Any]:
+        try:
+            return await session.request("tools/list", {} if cursor is None else {"cursor": cursor})
+        except McpServerError as failure:
+            if failure.error is None or "tools" in session.capabilities:
+                raise
+            return {"tools": []}  # it never said that it had any
+
+    def _take(self, tools: object) -> bool:
+        """Add a page's tools; whether any was new. More than were asked for are left out."""
+        if not isinstance(tools, list):
+            self.problem = f"its list of tools is {kind_of(tools)}, not a list"
+            return False
+        room = max(self._max_tools + 1 - len(self.given), 0)
+        names = {_name(tool) for tool in tools[:room]}
+        news = bool(names - self._names)
+        if news:  # a page that repeats says nothing about its tools that was not said
+            self.given += tools[:room]
+        self._names |= names
+        self.more = len(self.given) > self._max_tools or len(tools) > room
+        return news
 
 
-async def _ask(connection: Streams, max_tools: int) -> FetchedTools:
-    async with connection as (read_stream, write_stream):
-        collector = _ToolCollector(read_stream, write_stream)
-        async with ClientSession(dispatcher=collector, client_info=CLIENT) as session:
-            await shake_hands(session)
-            cursor: str | None = None
-            seen: set[str] = set()
-            for _ in range(_MAX_PAGES):
-                page = await session.send_request(
-                    ListToolsRequest(params=PaginatedRequestParams(cursor=cursor)), ListToolsResult
-                )
-                cursor = page.next_cursor
-                if not cursor or len(collector.tools) > max_tools:
-                    break
-                if cursor in seen:
-                    raise ToolsError("its pages of tools go round in a circle")
-                seen.add(cursor)
-            else:
-                raise ToolsError(f"it gives more than {_MAX_PAGES} pages of tools")
-            tools = tool_definitions(collector.tools)
-            return FetchedTools(tools=tools[:max_tools], cut=len(tools) > max_tools or bool(cursor))
-
-
-def failure_reason(error: BaseException, answers: Answers) -> str:
-    """One line out of whatever the SDK raised: exception groups unwrapped, the HTTP status before its wording."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, ToolsError):
-        return reason_of(error)
-    if answers.reason:
-        return reason_of(answers.reason)
-    words = f"{error}".partition("\n")[0] or type(error).__name__
-    if isinstance(error, ValueError) or words.startswith("Failed to parse JSON response"):
-        return "sent an answer that is not MCP"
-    return reason_of(f"answered with an error: {words}" if isinstance(error, MCPError) else words)
+def _name(tool: object) -> str:
+    name = tool.get("name") if isinstance(tool, dict) else None
+    return name if isinstance(name, str) else repr(tool)[:200]
