@@ -11,6 +11,7 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.models import Workload, is_running
 from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.errors import CallError, NotFoundError
@@ -35,10 +36,19 @@ class Calling:
         self._connections: Connections | None = None
 
     async def call(
-        self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnProgress | None = None
+        self,
+        server: str,
+        tool: str,
+        parameters: dict[str, Any],
+        *,
+        on_progress: OnProgress | None = None,
+        exposure: Exposure | None = None,
     ) -> "CallToolResult":
-        """The tool's own result. Raises NotFoundError, CallError."""
-        workload = await self._callable(server, tool)
+        """The tool's own result. ``exposure``: what the caller sees, else what the settings let agents see.
+
+        Raises NotFoundError, CallError.
+        """
+        workload = await self._callable(server, tool, exposure or self._exposure)
         assert workload.endpoint is not None
         if self._connections is None:  # the SDK takes a second to import
             module = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.mcp_calls")
@@ -63,11 +73,11 @@ class Calling:
         if self._connections is not None:
             await self._connections.close()
 
-    async def _callable(self, server: str, tool: str) -> Workload:
+    async def _callable(self, server: str, tool: str, exposure: Exposure) -> Workload:
         """The workload, when agents may call it and it has the tool. Raises NotFoundError, CallError."""
         async with self._store.database.reading() as connection:
             rows = await search_reads.server_rows(connection, Side.WORKLOAD)
-            exposed = {row.name: row.status or "" for row in self._exposure.exposed(rows)}
+            exposed = {row.name: row.status or "" for row in exposure.exposed(rows)}
             if server not in exposed:
                 running = [name for name, status in exposed.items() if is_running(status)]
                 # The same words whether it is hidden or not there: what is hidden is not told.

@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from mcp_optimizer.db.engine import Database
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.upgrade import check_model
 from mcp_optimizer.deletion import Deletion
+from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.naming import find_registry_server
@@ -79,6 +80,7 @@ from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.upgrading import OnProgress, Upgrading
 from mcp_optimizer.viewing import Catalogue
+from mcp_optimizer.visibility import VisibleTools, running_names, visible_tools
 from mcp_optimizer.watching import watch
 from mcp_optimizer.writes import Writer
 
@@ -461,14 +463,21 @@ class DataService:
     # Serving
 
     async def call_tool(
-        self, server: str, tool: str, parameters: dict[str, Any], *, on_progress: OnCallProgress | None = None
+        self,
+        server: str,
+        tool: str,
+        parameters: dict[str, Any],
+        *,
+        on_progress: OnCallProgress | None = None,
+        exposure: Exposure | None = None,
     ) -> "CallToolResult":
         """The tool's own result, also where that is an error, limited by ``max_tool_response_tokens``.
 
         Raises NotFoundError (no such server that agents see, not running, no such tool) and CallError (unreachable, an
         address that is refused, out of time, refused by the server). Cancelling the task cancels the call there.
+        ``exposure``: what the caller may see, where that is less than the settings say.
         """
-        return await self._calling.call(server, tool, parameters, on_progress=on_progress)
+        return await self._calling.call(server, tool, parameters, on_progress=on_progress, exposure=exposure)
 
     async def install_server(self, name: str) -> InstallReport:
         """Have ToolHive start a server of the registry; it is in the store after the next ingestion.
@@ -510,7 +519,15 @@ class DataService:
 
     # Watching
 
-    def watch(self, interval: float = 0.5) -> AsyncIterator[list[ChangeView]]:
+    async def running_workloads(self, exposure: Exposure) -> list[str]:
+        """The names of the running workloads that a caller sees, sorted."""
+        return await running_names(self.store, exposure)
+
+    async def visible_tools(self, exposures: list[Exposure]) -> list[VisibleTools]:
+        """What each of these callers would find now; it differs when their tools do."""
+        return await visible_tools(self.store, exposures)
+
+    def watch(self, interval: float = 0.5) -> AsyncGenerator[list[ChangeView]]:
         """Batches of changes as they are committed, by this process or another. Never ends by itself."""
         return watch(self.store.database, interval=interval)
 

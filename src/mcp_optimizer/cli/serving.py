@@ -5,7 +5,7 @@ import sys
 import click
 
 from mcp_optimizer.cli.logs import log_as_json, log_for_libraries, log_to_stderr
-from mcp_optimizer.cli.program import Program
+from mcp_optimizer.cli.program import DONE, Program
 
 TRANSPORTS = ("streamable-http", "stdio")
 
@@ -23,7 +23,7 @@ TRANSPORTS = ("streamable-http", "stdio")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Default: 9900; 0 takes a free one.")
 @click.option("--from", "source", metavar="SOURCE", help="What is polled: toolhive (default), a URL, or a file.")
 @click.pass_obj
-def serve(program: Program, transport: str, host: str | None, port: int | None, source: str | None) -> None:
+def serve(program: Program, transport: str, host: str | None, port: int | None, source: str | None) -> int:
     """Serve find_tool, call_tool and friends over MCP, from what is stored; sources are polled beside it.
 
     Over HTTP it answers at /mcp, /health and /metrics. It needs no ToolHive to start.
@@ -38,14 +38,14 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
     (log_to_stderr if sys.stderr.isatty() else log_as_json)(level)
     log_for_libraries()
 
-    async def work() -> None:
+    async def work() -> int:
         async with DataService(settings) as service:
             if transport == "stdio":
-                await serve_stdio(service, source=source)
-            else:
-                await serve_http(service, source=source, on_ready=_ready)
+                return await serve_stdio(service, source=source)
+            await serve_http(service, source=source, on_ready=_ready)
+            return DONE
 
-    program.run_async(work(), on=make_loop)
+    return program.run_async(work(), on=make_loop)
 
 
 def _ready(url: str) -> None:
