@@ -12,10 +12,13 @@ from mcp_optimizer.server.tool_shape import to_tool
 
 BARE = {"type": "object"}
 ODD_VALUES: list[Any] = [
-    None, True, False, 0, 42, -1.5, math.nan, "", "text", [], [1], ["a"], [None], {}, {"a": 1}, {"type": "string"}, {"type": None},
+    None, True, False, 0, 42, -1.5, math.nan, "", "text", [], [1], ["a"], [None], {}, {"a": 1},
+    {"type": "string"}, {"type": None},
     {"type": ["object", "null"]}, {"properties": []}, {"type": "object", "properties": {"a": True, "b": False, "c": 3}},
-    {"type": "object", "required": "a"}, {"type": "object", "required": [1, "a"]}, {"title": 5}, {"readOnlyHint": "yes"},
-    [{"src": 1}], [{"src": "x", "sizes": "48x48", "mimeType": 7, "theme": "blue"}], {"taskSupport": "maybe"}, {"taskSupport": None},
+    {"type": "object", "required": "a"}, {"type": "object", "required": [1, "a"]}, {"title": 5},
+    {"readOnlyHint": "yes"},
+    [{"src": 1}], [{"src": "x", "sizes": "48x48", "mimeType": 7, "theme": "blue"}],
+    {"taskSupport": "maybe"}, {"taskSupport": None},
 ]  # fmt: skip
 MEMBERS = ["title", "description", "inputSchema", "outputSchema", "annotations", "icons", "execution", "_meta", "name"]
 

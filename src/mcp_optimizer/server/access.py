@@ -1,4 +1,4 @@
-"""What stands before every route: an id for each request, then Host, Origin and token (see ``rules`` and ``tokens``)."""
+"""What stands before every route: an id for each request, then Host, Origin, token (see ``rules``, ``tokens``)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -92,17 +92,9 @@ class AccessMiddleware:
 
     def _judged(self, method: str, path: str, headers: Headers, *, listed: bool) -> Access | Response | Refusal:
         """What the request may see, the answer to a browser's preflight, or why it is refused."""
-        settings, host, origin = self.settings, headers.get("host"), headers.get("origin")
-        for name in _ONCE:
-            if len(headers.getlist(name)) > 1:
-                return Refusal(400, f"the request has several {name.title()} headers")
-        if not host_allowed(host, settings.allowed_hosts):
-            return Refusal(421, f"the Host {_shown(host)} is not served here; if it should be, add it to allowed_hosts")
-        if not origin_allowed(origin, settings.allowed_hosts, settings.allowed_origins):
-            return Refusal(
-                403,
-                f"pages of the Origin {_shown(origin)} may not ask here; if they should, add it to allowed_origins",
-            )
+        refusal = self._misplaced(headers)
+        if refusal is not None:
+            return refusal
         if method == "OPTIONS" and listed and "access-control-request-method" in headers:
             return Response(
                 status_code=204, headers=preflight_headers(headers.get("access-control-request-headers", ""))
@@ -115,6 +107,21 @@ class AccessMiddleware:
         if path in FULL_PATHS and access.groups is not None:
             return Refusal(403, "the token sees some groups only; what is asked for is of all of them")
         return access
+
+    def _misplaced(self, headers: Headers) -> Refusal | None:
+        """Why a request does not belong here, by the server that it means and the page that it is from."""
+        settings, host, origin = self.settings, headers.get("host"), headers.get("origin")
+        for name in _ONCE:
+            if len(headers.getlist(name)) > 1:
+                return Refusal(400, f"the request has several {name.title()} headers")
+        if not host_allowed(host, settings.allowed_hosts):
+            return Refusal(421, f"the Host {_shown(host)} is not served here; if it should be, add it to allowed_hosts")
+        if not origin_allowed(origin, settings.allowed_hosts, settings.allowed_origins):
+            return Refusal(
+                403,
+                f"pages of the Origin {_shown(origin)} may not ask here; if they should, add it to allowed_origins",
+            )
+        return None
 
     def _id_of(self, headers: Headers) -> str:
         given = headers.get(_HEADER, "")

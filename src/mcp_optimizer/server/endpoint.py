@@ -1,10 +1,12 @@
-"""What stands before the MCP endpoint of the SDK: messages are read, ids and sessions watched, JSON given to who wants it.
+"""What stands before the SDK's MCP endpoint: messages are read, ids and sessions watched, JSON given to who wants it.
 
-The SDK keys the answers of a session by the request's id, has no room left after so many sessions, and insists on clients
-that take event streams. All of that is put right here, in front of it, with what HTTP itself says.
+The SDK keys the answers of a session by the request's id, has no room left after so many sessions, and insists on
+clients that take event streams. All of that is put right here, in front of it, with what HTTP itself says.
 """
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Callable, Generator
 from typing import Any, Final, NamedTuple
 
 from starlette.datastructures import Headers
@@ -27,6 +29,9 @@ from mcp_optimizer.server.tokens import ACCESS, FULL_ACCESS
 
 MCP_PATH: Final = "/mcp"
 MAX_SESSIONS: Final = 1000
+
+_END_SECONDS: Final = 0.25
+"""How long a request may take to end after its answer: a client may use its id again as soon as it has that."""
 
 _SESSION: Final = "mcp-session-id"
 _JSON: Final = "application/json"
@@ -93,21 +98,14 @@ class McpEndpoint:
             await self._open(call, Headers(scope=call.scope).get(_SESSION))
             return
         request_id = request_id_of(message)
-        if request_id is not None and id_key(request_id) in session.ids_under_way:
+        if request_id is not None and not await _is_free(request_id, session):
             await _refuse(call, 400, in_use(request_id))
             return
         await self._pass_on(call, session, request_id)
 
     async def _pass_on(self, call: _Call, session: Session, request_id: RequestId | None) -> None:
-        key = None if request_id is None else id_key(request_id)
-        with self.sessions.using(session, stream=False):
-            try:
-                if key is not None:
-                    session.ids_under_way.add(key)
-                await self._app(call.scope, call.receive, self._watched(call, session))
-            finally:
-                if key is not None:
-                    session.ids_under_way.discard(key)
+        with self.sessions.using(session, stream=False), _marked(request_id, session):
+            await self._app(call.scope, call.receive, self._watched(call, session))
 
     async def _open(self, call: _Call, session_id: str | None) -> None:
         """A request without a session that is known here: the first of one, or one of a client that needs none."""
@@ -170,6 +168,30 @@ class McpEndpoint:
             """Nobody waits for the answer."""
 
         await self._app({**scope, "method": method, "headers": headers}, receive, send)
+
+
+async def _is_free(request_id: RequestId, session: Session) -> bool:
+    """Whether no request under way has the id. One that was answered may need a moment to end."""
+    ended = session.ids_under_way.get(id_key(request_id))
+    if ended is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await ended.wait()
+    return id_key(request_id) not in session.ids_under_way
+
+
+@contextlib.contextmanager
+def _marked(request_id: RequestId | None, session: Session) -> Generator[None]:
+    """A block in which a request with the id is under way."""
+    if request_id is None:
+        yield
+        return
+    ended = session.ids_under_way[id_key(request_id)] = asyncio.Event()
+    try:
+        yield
+    finally:
+        del session.ids_under_way[id_key(request_id)]
+        ended.set()
 
 
 def _owner(scope: Scope) -> str:

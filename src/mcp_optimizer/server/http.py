@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the server speaks it: parsed in C; heads, times and connections are bounded, which uvicorn leaves to us."""
+"""HTTP/1.1 as the server speaks it: parsed in C, with bounds to heads, times and connections, which uvicorn lacks."""
 
 import asyncio
 import sys

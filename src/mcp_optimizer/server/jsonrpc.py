@@ -41,12 +41,18 @@ def _malformed(message: dict[str, Any]) -> Malformed | None:
         return Malformed(INVALID_REQUEST, 'jsonrpc must be "2.0"', request_id)
     if "id" in message and request_id is None and not (given is None and "error" in message):
         return Malformed(INVALID_REQUEST, "id must be a string or a whole number")
-    if "method" in message:
-        if not isinstance(message["method"], str):
-            return Malformed(INVALID_REQUEST, "method must be a string", request_id)
-        if not isinstance(message.get("params", {}), dict | None):
-            return Malformed(INVALID_PARAMS, "params must be an object", request_id)
-        return None
+    return _malformed_call(message, request_id) if "method" in message else _malformed_response(message, request_id)
+
+
+def _malformed_call(message: dict[str, Any], request_id: RequestId | None) -> Malformed | None:
+    if not isinstance(message["method"], str):
+        return Malformed(INVALID_REQUEST, "method must be a string", request_id)
+    if not isinstance(message.get("params", {}), dict | None):
+        return Malformed(INVALID_PARAMS, "params must be an object", request_id)
+    return None
+
+
+def _malformed_response(message: dict[str, Any], request_id: RequestId | None) -> Malformed | None:
     if "id" not in message or not ("result" in message or "error" in message):
         return Malformed(INVALID_REQUEST, "method is missing", request_id)
     if not isinstance(message.get("result", {}), dict):

@@ -127,9 +127,7 @@ class McpServer:
         self, specs: Mapping[str, ToolSpec[Any]], params: CallToolRequestParams, caller: Caller
     ) -> CallToolResult:
         try:
-            spec = specs.get(params.name)
-            if spec is None:
-                raise NotFoundError(f"unknown tool {public_message(params.name)[:100]}; available: {', '.join(specs)}")
+            spec = _spec_named(params.name, specs)
             return await spec.call(self._handlers, params.arguments, caller)
         except (BadArgumentsError, OptimizerError) as error:
             reason = public_message(str(error))
@@ -138,6 +136,14 @@ class McpServer:
         except Exception:  # a mistake of ours ends one call, not the server
             log.exception("tool call failed unexpectedly", tool=shorten(params.name, 100))
             return failed(f"the call failed unexpectedly; the log has more under the id {caller.request_id}")
+
+
+def _spec_named(name: str, specs: Mapping[str, ToolSpec[Any]]) -> ToolSpec[Any]:
+    """Raises NotFoundError, which names those that there are."""
+    spec = specs.get(name)
+    if spec is None:
+        raise NotFoundError(f"unknown tool {public_message(name)[:100]}; available: {', '.join(specs)}")
+    return spec
 
 
 def _state_of(context: Context) -> Mapping[str, Any]:

@@ -162,7 +162,7 @@ class HttpServer(uvicorn.Server):
         until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0)
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        while self._calls_under_way() and time.monotonic() < until and not self.force_exit:
+        while self._calls_under_way() and time.monotonic() < until and not self.force_exit:  # noqa: ASYNC110 (as uvicorn)
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
         self.config.timeout_graceful_shutdown = _STREAM_END_SECONDS
         AppStatus.should_exit = True

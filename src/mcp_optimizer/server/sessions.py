@@ -1,5 +1,6 @@
 """The sessions of HTTP clients: whose each is, which requests are under way, and which one ends when there are many."""
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ class Session:
     id: str
     owner: str
     last_used: float
-    ids_under_way: set[str] = field(default_factory=set)
+    ids_under_way: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Each with the event of its end."""
     posts: int = 0
     streams: int = 0
 

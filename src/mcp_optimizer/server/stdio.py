@@ -1,7 +1,7 @@
 """MCP over stdin and stdout: read in a thread that nothing waits for, so that a signal ends the server at once.
 
-The SDK's own reader can't be interrupted while it waits for a line, passes over what is no message, and takes lines of any
-length.
+The SDK's own reader can't be interrupted while it waits for a line, passes over what is no message, and takes lines of
+any length.
 """
 
 import asyncio
@@ -125,6 +125,7 @@ class StdioServer:
         self._room = threading.Semaphore(_MAX_LINES_WAITING)
         self._loop = asyncio.get_running_loop()
         self._ids_under_way: set[str] = set()
+        self._writing = False
         self._signal = 0
         self._ended = asyncio.Event()
         self._serving: asyncio.Task[Any] | None = None
@@ -185,9 +186,9 @@ class StdioServer:
                     stream.close()
 
     async def _drain(self) -> None:
-        """Let calls under way finish, for a while."""
+        """Let calls under way finish, for a while. Looking now and then costs nothing at the end."""
         until = self._loop.time() + _DRAIN_SECONDS
-        while self._ids_under_way and self._loop.time() < until:
+        while (self._ids_under_way or self._writing) and self._loop.time() < until:  # noqa: ASYNC110 (as above)
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
     def _read(self, source: int) -> None:
@@ -244,9 +245,11 @@ class StdioServer:
         async with from_server:
             async for sent in from_server:
                 message = sent.message
-                await writer.write(message.model_dump_json(by_alias=True, exclude_unset=True).encode())
                 if isinstance(message, JSONRPCResponse | JSONRPCError):
-                    self._forget(message.id)
+                    self._forget(message.id)  # before: a client may use its id again as soon as it has its answer
+                self._writing = True
+                await writer.write(message.model_dump_json(by_alias=True, exclude_unset=True).encode())
+                self._writing = False
 
 
 def _read_some(source: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Who may ask the server, by bearer token, and which groups each sees. Tokens are read from files, and kept nowhere else."""
+"""Who may ask the server, by bearer token, and which groups each sees. Tokens are read from files, stored nowhere."""
 
 import hmac
 from collections.abc import Sequence

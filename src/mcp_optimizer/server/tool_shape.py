@@ -1,7 +1,7 @@
 """What a stored definition must look like to be answered as an MCP tool. Pure.
 
-Definitions are stored as their servers gave them, odd ones too. A client checks an answer against its schema as a whole:
-one odd member of one tool would have it throw away all the others.
+Definitions are stored as their servers gave them, odd ones too. A client checks an answer against its schema as a
+whole: one odd member of one tool would have it throw away all the others.
 """
 
 from collections.abc import Callable, Mapping
