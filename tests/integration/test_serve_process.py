@@ -12,11 +12,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from mcp_optimizer.demo.simulator import ToolHiveSimulator
-from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
+from tests.support.builders import listing, tool, workload
 from tests.support.places import Place
+from tests.support.services import ingest
+from tests.support.tool_server import ToolServer
 
 pytestmark = pytest.mark.sqlite
 
@@ -133,39 +134,42 @@ async def test_two_requests_with_one_id_at_once_over_stdio(
 
 @pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream"])
 async def test_calls_under_way_are_finished_at_the_end_over_http(
-    service: DataService, database: Place, open_service: OpenService, accept: str
+    service: DataService, database: Place, accept: str
 ) -> None:
     """No new ones begin; a stream on which a client listens holds nothing up."""
-    slow = {"name": "wait", "description": "Wait.", "inputSchema": {"type": "object"}}
-    given = {"name": "slow", "package": "example.org/slow:1", "status": "running", "tool_definitions": [slow]}
-    async with ToolHiveSimulator(catalog={"servers": {}}, workloads=[given]) as toolhive:
-        ingesting = await open_service(service.settings.model_copy(update={"toolhive_url": toolhive.url}))
-        await ingesting.ingest(IngestPart.ALL)
-        toolhive.delay_calls(1.5)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mcp_optimizer", "--db", database.url, "serve", "--port", "0",
-            env={**os.environ, "EMBEDDING_MODEL_NAME": service.embedder.model, "STARTUP_POLLING_DELAY": "3600"},
-            stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stderr is not None
-        try:
-            while b"serving MCP at " not in (line := await asyncio.wait_for(process.stderr.readline(), 60)):
-                assert line
-            url = line.decode().rpartition(" ")[2].strip()
-            async with httpx2.AsyncClient(trust_env=False, timeout=20, headers={"accept": accept}) as http:
-                begun = await http.post(url, json=INITIALIZE)
-                session = {"mcp-session-id": begun.headers["mcp-session-id"]}
-                arguments = {"server_name": "slow", "tool_name": "wait", "parameters": {}}
-                asked = {"name": "call_tool", "arguments": arguments}
-                body = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": asked}
-                streaming = asyncio.create_task(http.get(url, headers={**session, "accept": "text/event-stream"}))
-                calling = asyncio.create_task(http.post(url, json=body, headers=session))
-                await asyncio.sleep(0.7)
-                process.terminate()
-                answer = await calling
-                assert "slow answered wait" in answer.text
-                await asyncio.gather(streaming, return_exceptions=True)
-            assert await asyncio.wait_for(process.wait(), 5) == 0
-        finally:
-            if process.returncode is None:
-                process.kill()
+    tools = ToolServer()
+    await tools.start()
+    endpoint = tools.url("streamable-http")
+    await ingest(service, None, listing(workload("slow", "example.org/slow:1", [tool("slow", "")], endpoint=endpoint)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "mcp_optimizer", "--db", database.url, "serve", "--port", "0",
+        env={**os.environ, "EMBEDDING_MODEL_NAME": service.embedder.model, "STARTUP_POLLING_DELAY": "3600"},
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        while b"serving MCP at " not in (line := await asyncio.wait_for(process.stderr.readline(), 60)):
+            assert line
+        url = line.decode().rpartition(" ")[2].strip()
+        async with httpx2.AsyncClient(trust_env=False, timeout=20, headers={"accept": accept}) as http:
+            begun = await http.post(url, json=INITIALIZE)
+            session = {"mcp-session-id": begun.headers["mcp-session-id"]}
+            arguments = {"server_name": "slow", "tool_name": "slow", "parameters": {"seconds": 1.5}}
+            asked = {"name": "call_tool", "arguments": arguments}
+            body = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": asked}
+            streaming = asyncio.create_task(http.get(url, headers={**session, "accept": "text/event-stream"}))
+            calling = asyncio.create_task(http.post(url, json=body, headers=session))
+            async with asyncio.timeout(20):
+                while not tools.started:  # noqa: ASYNC110 (nothing tells of it)
+                    await asyncio.sleep(0.02)
+            process.terminate()
+            await asyncio.sleep(0.5)
+            with pytest.raises(httpx2.HTTPError):
+                await http.get(url.replace("/mcp", "/health"))
+            assert "done" in (await calling).text
+            await asyncio.gather(streaming, return_exceptions=True)
+        assert await asyncio.wait_for(process.wait(), 5) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await tools.stop()

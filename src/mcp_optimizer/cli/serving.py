@@ -30,6 +30,7 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
     """
     from mcp_optimizer.server.loop import make_loop
     from mcp_optimizer.server.running import serve_http, serve_stdio
+    from mcp_optimizer.server.stdio import leave_now
     from mcp_optimizer.service import DataService
 
     given = {"mcp_host": host, "mcp_port": port}
@@ -39,11 +40,15 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
     log_for_libraries()
 
     async def work() -> int:
+        code = DONE
         async with DataService(settings) as service:
             if transport == "stdio":
-                return await serve_stdio(service, source=source)
-            await serve_http(service, source=source, on_ready=_ready)
-            return DONE
+                code = await serve_stdio(service, source=source)
+            else:
+                await serve_http(service, source=source, on_ready=_ready)
+        if transport == "stdio":  # everything is closed, but a thread may load a model for seconds still
+            leave_now(code)
+        return code
 
     return program.run_async(work(), on=make_loop)
 

@@ -38,10 +38,26 @@ _READ_BYTES: Final = 64 * 1024
 _MAX_LINES_WAITING: Final = 64
 _DRAIN_SECONDS: Final = 4.0
 """How long calls under way may take when the server is asked to end; with what follows it is gone within five."""
+_LEAVE_SECONDS: Final = 4.7
+"""After a signal the program leaves then at the latest: a thread that loads a model can't be told to end."""
 _DRAIN_POLL_SECONDS: Final = 0.02
 _SIGNAL_EXIT_BASE: Final = 128
 
 log = structlog.get_logger(__name__)
+
+
+def leave_in(seconds: float, code: int) -> None:
+    """Leave the program after some seconds, whatever its threads do then."""
+    timer = threading.Timer(seconds, leave_now, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+def leave_now(code: int) -> None:
+    """Leave the program without waiting for its threads. What is stored is sound at any moment."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 class LineSplitter:
@@ -137,7 +153,9 @@ class StdioServer:
         assert this is not None
 
         def end(number: int) -> None:
-            self._signal = self._signal or number
+            if not self._signal:
+                self._signal = number
+                leave_in(_LEAVE_SECONDS, self.exit_code)
             self._ended.set()
             if self._serving is None:
                 this.cancel()
@@ -216,6 +234,8 @@ class StdioServer:
                         await writer.write(error_message(message.code, message.reason, message.id))
                     else:
                         await to_server.send(SessionMessage(message))
+            leave_in(_LEAVE_SECONDS, self.exit_code)
+            await self._drain()  # who pipes its requests in waits for the answers
 
     def _read_line(self, line: bytes | None) -> JSONRPCMessage | Malformed:
         if line is None:
