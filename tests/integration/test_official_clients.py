@@ -1,13 +1,14 @@
 """The conformance suite and the official TypeScript client, from npm, against ``serve`` with odd definitions stored.
 
 Scenarios that don't apply, and why: ``tools-call-*``, ``elicitation-*``, ``json-schema-2020-12`` and
-``server-sse-polling`` call fixture tools that the server under test must have of its own (``call_tool`` passes on those of others);
-``resources-*``, ``prompts-*``, ``completion-complete``, ``logging-set-level`` are of capabilities not offered.
+``server-sse-polling`` call fixture tools that the server under test must have of its own (``call_tool`` passes on those
+of others); ``resources-*``, ``prompts-*``, ``completion-complete``, ``logging-set-level`` are of capabilities not offered.
 """
 
 import asyncio
 import json
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ToolSchema } from '@modelcontextprotocol/sdk/types.js';
 const client = new Client({ name: 'test', version: '1' });
-let told = 0;
 await client.connect(new StreamableHTTPClientTransport(new URL(process.argv[2])));
 const names = (await client.listTools()).tools.map((tool) => tool.name);
 const answers = {};
