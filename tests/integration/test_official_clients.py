@@ -2,7 +2,8 @@
 
 Scenarios that don't apply, and why: ``tools-call-*``, ``elicitation-*``, ``json-schema-2020-12`` and
 ``server-sse-polling`` call fixture tools that the server under test must have of its own (``call_tool`` passes on those
-of others); ``resources-*``, ``prompts-*``, ``completion-complete``, ``logging-set-level`` are of capabilities not offered.
+of others); ``resources-*``, ``prompts-*``, ``completion-complete`` and
+``logging-set-level`` are of capabilities not offered.
 """
 
 import asyncio
@@ -48,8 +49,6 @@ await client.close();
 @pytest.fixture(scope="module")
 def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the packages. Skips where npm is not installed, or can't be reached."""
-    import subprocess
-
     if shutil.which("npm", path=USER_ENVIRONMENT.get("PATH")) is None:
         pytest.skip("npm is not installed here")
     directory = tmp_path_factory.mktemp("npm")
