@@ -53,7 +53,11 @@ class Stdio:
         return json.loads(await asyncio.wait_for(self.stdout.readline(), 30))
 
     async def ended(self, within: float = 5) -> int:
-        return await asyncio.wait_for(self.process.wait(), within)
+        """Its exit code. ``wait`` would also wait for what nobody reads of its output."""
+        async with asyncio.timeout(within):
+            while self.process.returncode is None:  # noqa: ASYNC110 (nothing tells of it)
+                await asyncio.sleep(0.02)
+        return self.process.returncode
 
 
 @asynccontextmanager
