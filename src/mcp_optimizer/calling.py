@@ -12,6 +12,7 @@ from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.calls import CallPeer, OnProgress, RawResult, announced_transport
+from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.models import Workload, is_running
 from mcp_optimizer.domain.response_limit import Item, limited
 from mcp_optimizer.domain.sealing import is_sealed
@@ -46,9 +47,13 @@ class Calling:
         meta: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
         peer: CallPeer | None = None,
+        exposure: Exposure | None = None,
     ) -> RawResult:
-        """The tool's own result, as it came. Raises NotFoundError, CallError."""
-        workload = await self._callable(server, tool)
+        """The tool's own result, as it came. ``exposure``: what the caller sees, else what the settings let agents see.
+
+        Raises NotFoundError, CallError.
+        """
+        workload = await self._callable(server, tool, exposure or self._exposure)
         endpoint = await self._endpoint(workload)
         if self._connections is None:  # the SDK takes a second to import
             module = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.mcp_calls")
@@ -101,11 +106,11 @@ class Calling:
             )
         return endpoint
 
-    async def _callable(self, server: str, tool: str) -> Workload:
+    async def _callable(self, server: str, tool: str, exposure: Exposure) -> Workload:
         """The workload, when agents may call it and it has the tool. Raises NotFoundError, CallError."""
         async with self._store.database.reading() as connection:
             rows = await search_reads.server_rows(connection, Side.WORKLOAD)
-            exposed = {row.name: row.status or "" for row in self._exposure.exposed(rows)}
+            exposed = {row.name: row.status or "" for row in exposure.exposed(rows)}
             if server not in exposed:
                 running = [name for name, status in exposed.items() if is_running(status)]
                 # The same words whether it is hidden or not there: what is hidden is not told.

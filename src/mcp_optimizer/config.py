@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import PlatformDirs
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -80,6 +80,19 @@ def _bare(value: object) -> object:
     return (value.strip() or None) if isinstance(value, str) else value
 
 
+class TokenSetting(BaseModel):
+    """A bearer token for one client, or several that see the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.@ -]+$")]
+    """What it is called in logs and in the query log; never the token itself."""
+    token_file: Path
+    """The file that holds the token and nothing else."""
+    groups: Annotated[tuple[str, ...] | None, _COMMA_LIST] = None
+    """Groups that it sees, of those in ``allowed_groups``. Unset: all of them."""
+
+
 type LogLevel = Literal["debug", "info", "warning", "error"]
 type RuntimeMode = Literal["docker", "k8s"]
 
@@ -119,12 +132,12 @@ class Settings(BaseSettings):
     toolhive_max_backoff: Annotated[float, Field(gt=0, validation_alias=_env("toolhive_max_backoff"))] = 60.0
     """The longest pause after a failed poll."""
 
-    workload_polling_interval: Annotated[float, Field(gt=0, validation_alias=_env("workload_polling_interval"))] = 60.0
-    """How often a running server ingests workloads."""
-    registry_polling_interval: Annotated[float, Field(gt=0, validation_alias=_env("registry_polling_interval"))] = (
+    workload_polling_interval: Annotated[float, Field(ge=0, validation_alias=_env("workload_polling_interval"))] = 60.0
+    """How often a running server ingests workloads; 0: not by itself."""
+    registry_polling_interval: Annotated[float, Field(ge=0, validation_alias=_env("registry_polling_interval"))] = (
         86400.0
     )
-    """How often a running server ingests the registry."""
+    """How often a running server ingests the registry; 0: never."""
     startup_polling_delay: Annotated[float, Field(ge=0, validation_alias=_env("startup_polling_delay"))] = 3.0
     """How long a running server waits before it polls for the first time."""
     runtime_mode: Annotated[RuntimeMode, BeforeValidator(_lower), Field(validation_alias=_env("runtime_mode"))] = (
@@ -175,15 +188,20 @@ class Settings(BaseSettings):
     """Port of the MCP server; 0 takes a free one."""
     mcp_token: Annotated[SecretStr | None, BeforeValidator(_bare)] = None
     """Bearer token that clients of the MCP server must send. Unset: none, which only a loopback address allows."""
+    mcp_tokens: tuple[TokenSetting, ...] = ()
+    """Bearer tokens of several clients, each with a name, a file and groups; beside ``mcp_token``, which sees all."""
     allowed_hosts: Annotated[tuple[str, ...], _COMMA_LIST, NoDecode] = ()
     """Values of the Host header that are accepted beside loopback's: ``name:port``, or ``name`` for any port."""
     allowed_origins: Annotated[tuple[str, ...], _COMMA_LIST, NoDecode] = ()
-    """Values of the Origin header that are accepted beside those of the allowed hosts."""
+    """Values of the Origin header that are accepted beside those of the allowed hosts; their pages may read answers."""
     max_request_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
     """A request to the MCP server larger than this is refused."""
 
     max_tools_to_return: Annotated[int, Field(ge=1, le=200, validation_alias=_env("max_tools_to_return"))] = 8
     """How many tools ``find_tool`` and ``search_registry`` give at most."""
+    find_tool_hint: str = ""
+    """What can be found, said at the end of ``find_tool``'s description, as in "tools for GitHub and Datadog"; the
+    names of the running servers take the place of ``{servers}`` in it."""
     max_tools_listed: Annotated[int, Field(ge=1)] = 10_000
     """``list_tools`` refuses to list more tools than this, and names ``find_tool`` instead."""
     tool_distance_threshold: Annotated[float, Field(ge=0, le=2, validation_alias=_env("tool_distance_threshold"))] = 1.0

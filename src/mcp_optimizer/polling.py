@@ -6,6 +6,7 @@ the store while it waits for a network: an ingestion reads everything before its
 
 import asyncio
 import importlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,7 +82,7 @@ class Polling:
     ingest: Ingest
     answers: Answers
     paces: Mapping[IngestPart, Pace]
-    """What is polled, the registry first (L3)."""
+    """What is polled, the registry first (L3). A part whose interval is 0 is polled on demand only."""
     source: Callable[[], str]
     """What is polled, in words that may be shown."""
     startup_delay: float
@@ -97,7 +98,10 @@ class Polling:
 
     def __post_init__(self) -> None:
         now = self.surroundings.monotonic()
-        self._parts = {part: _Part(part, pace, now + self.startup_delay) for part, pace in self.paces.items()}
+        self._parts = {
+            part: _Part(part, pace, now + self.startup_delay if pace.interval else math.inf)
+            for part, pace in self.paces.items()
+        }
 
     @property
     def polls(self) -> tuple[PollView, ...]:
@@ -129,7 +133,9 @@ class Polling:
     async def _must_wait(self, part: _Part) -> bool:
         """Whether workloads have to wait for the first registry."""
         registry = self._parts.get(IngestPart.REGISTRY)
-        if registry is None or part is registry or registry.succeeded or registry.failures >= _PATIENCE:
+        if registry is None or part is registry or not registry.pace.interval:
+            return False
+        if registry.succeeded or registry.failures >= _PATIENCE:
             return False
         try:
             return not await self.has_registry()
@@ -188,7 +194,7 @@ class Polling:
         part.failures = part.failures + 1 if failed else 0
         part.succeeded = part.succeeded or not failed
         now = self.surroundings.monotonic()
-        delay = next_delay(part.pace, part.failures, self.surroundings.chance())
+        delay = next_delay(part.pace, part.failures, self.surroundings.chance()) if part.pace.interval else math.inf
         part.due = now + delay
         if back:
             self._others_again(part, now)
@@ -227,7 +233,7 @@ class Polling:
     def _others_again(self, part: _Part, now: float) -> None:
         """The source is back: what else failed while it was away need not wait for its turn."""
         for other in self._parts.values():
-            if other is not part and other.failures:
+            if other is not part and other.failures and other.pace.interval:
                 other.due = min(other.due, now)
 
     async def _tell(self, view: PollView) -> None:
@@ -246,6 +252,8 @@ def _why_failed(outcome: PollView) -> str | None:
 
 
 def _later(now: datetime, seconds: float) -> str:
+    if seconds == math.inf:
+        return ""
     moment = now.astimezone(UTC) + timedelta(seconds=seconds)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 

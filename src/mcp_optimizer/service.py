@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from mcp_optimizer.deletion import Deletion
 from mcp_optimizer.domain.calls import CallPeer, RawResult
 from mcp_optimizer.domain.calls import OnProgress as OnCallProgress
 from mcp_optimizer.domain.comparison import Comparison
+from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
@@ -82,6 +83,7 @@ from mcp_optimizer.sources.base import Source
 from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.upgrading import OnProgress, Upgrading
 from mcp_optimizer.viewing import Catalogue
+from mcp_optimizer.visibility import VisibleTools, running_names, visible_tools
 from mcp_optimizer.watching import watch
 from mcp_optimizer.writes import ChangeSetWriter
 
@@ -498,6 +500,7 @@ class DataService:
         meta: Mapping[str, Any] | None = None,
         on_progress: OnCallProgress | None = None,
         peer: CallPeer | None = None,
+        exposure: Exposure | None = None,
     ) -> RawResult:
         """The tool's own result as it came, also where that is an error, limited by ``max_tool_response_tokens``.
 
@@ -505,8 +508,11 @@ class DataService:
 
         Raises NotFoundError (no such server that agents see, not running, no such tool) and CallError (unreachable, an
         address that is refused, out of time, refused by the server). Cancelling the task cancels the call there.
+        ``exposure``: what the caller may see, where that is less than the settings say.
         """
-        return await self._calling.call(server, tool, parameters, meta=meta, on_progress=on_progress, peer=peer)
+        return await self._calling.call(
+            server, tool, parameters, meta=meta, on_progress=on_progress, peer=peer, exposure=exposure
+        )
 
     def tell_of_tool_changes(self, told: Callable[[str], None]) -> None:
         """Have the endpoint told of every server that says, while a connection is kept, that its tools changed."""
@@ -553,7 +559,15 @@ class DataService:
 
     # Watching
 
-    def watch(self, interval: float = 0.5) -> AsyncIterator[list[ChangeView]]:
+    async def running_workloads(self, exposure: Exposure) -> list[str]:
+        """The names of the running workloads that a caller sees, sorted."""
+        return await running_names(self.store, exposure)
+
+    async def visible_tools(self, exposures: list[Exposure]) -> list[VisibleTools]:
+        """What each of these callers would find now; it differs when their tools do."""
+        return await visible_tools(self.store, exposures)
+
+    def watch(self, interval: float = 0.5) -> AsyncGenerator[list[ChangeView]]:
         """Batches of changes as they are committed, by this process or another. Never ends by itself."""
         return watch(self.store.database, interval=interval)
 

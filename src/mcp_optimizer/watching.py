@@ -1,6 +1,6 @@
 """Seeing what changes in the store, also when another process changes it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from mcp_optimizer.db import change_log, serving_log
@@ -13,7 +13,7 @@ RELOAD = ChangeView(sequence=0, at="", entity="everything", name="", operation="
 SERVING = ChangeView(sequence=0, at="", entity="serving", name="", operation="updated")
 
 
-async def watch(database: Database, *, interval: float) -> AsyncIterator[list[ChangeView]]:
+async def watch(database: Database, *, interval: float) -> AsyncGenerator[list[ChangeView]]:
     """Batches of changes as they are committed, oldest first; where the engine has to be asked whether there are any,
     every ``interval`` seconds. Only then is the change log looked into.
 

@@ -149,8 +149,8 @@ BAD_CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("call_tool", {"server_name": "nobody", "tool_name": "x"}, "nobody"),
     ("call_tool", {"server_name": "gone", "tool_name": "create_issue"}, "stopped"),
     ("call_tool", {"server_name": "odd", "tool_name": "create_issue"}, "hibernating"),
-    ("install_server", {"server_name": "fetch"}, "there is no tool install_server here"),
-    ("no_such", {}, "there are: find_tool, call_tool, list_tools"),
+    ("install_server", {"server_name": "fetch"}, "unknown tool install_server"),
+    ("no_such", {}, "available: find_tool, call_tool, list_tools"),
 ]
 
 
@@ -285,7 +285,7 @@ async def test_a_call_of_no_tool_of_ours_is_counted_and_logged_with_its_reason(u
     assert "no_such" not in figures
     reasons = {line["request_id"]: line["reason"] for line in logged if line["event"] == "tool call failed"}
     assert [reason[:30] for reason in reasons.values()] == [
-        "there is no tool no_such here;", "find_tool: query is no argumen"
+        "unknown tool no_such; availabl", "find_tool: say what the tool s"
     ]  # fmt: skip
     assert [line["request_id"] for line in logged if line["event"] == "tool called"] == list(reasons)
 

@@ -11,6 +11,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_optimizer.server.app import make_app
+from mcp_optimizer.server.endpoint import MAX_SESSIONS
+from mcp_optimizer.server.http import ConnectionLimits
 from mcp_optimizer.server.running import Running, bound_socket, http_config, running, url_of
 from mcp_optimizer.service import DataService
 
@@ -31,13 +33,19 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(service: DataService, *, source: str | None = None) -> AsyncGenerator[tuple[str, Running]]:
+async def served(
+    service: DataService,
+    *,
+    source: str | None = None,
+    max_sessions: int = MAX_SESSIONS,
+    limits: ConnectionLimits | None = None,
+) -> AsyncGenerator[tuple[str, Running]]:
     """The URL of a server of this service, which stays the caller's, and what it was put together from."""
     listening = bound_socket(service.settings)
     url = url_of(service.settings.mcp_host, listening.getsockname()[1])
     async with running(service, address=url, transport="streamable-http", source=source) as made:
-        app = make_app(made.protocol.server(), service, made.metrics)
-        server = _Quiet(http_config(app, leave_seconds=1))
+        app = make_app(made.protocol.server(), service, made.metrics, max_sessions=max_sessions)
+        server = _Quiet(http_config(app, leave_seconds=1, limits=limits))
         task = asyncio.create_task(server.serve([listening]))
         try:
             await asyncio.wait_for(server.ready.wait(), 10)

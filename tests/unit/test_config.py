@@ -2,7 +2,8 @@
 
 import pytest
 
-from mcp_optimizer.config import OFFLINE_MODEL, Settings
+from mcp_optimizer.cli.program import run_program
+from mcp_optimizer.config import OFFLINE_MODEL, Settings, config_file
 
 
 def test_what_is_set_to_nothing_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,3 +93,53 @@ def test_a_token_is_what_a_header_can_carry(monkeypatch: pytest.MonkeyPatch, giv
     monkeypatch.setenv("MCP_OPTIMIZER_MCP_TOKEN", given)
     token = Settings().mcp_token
     assert (token and token.get_secret_value()) == meant
+
+
+# What is refused names where it was set
+
+BAD_VARIABLES = [
+    ("WORKLOAD_POLLING_INTERVAL", "-1"),
+    ("MCP_OPTIMIZER_WORKLOAD_POLLING_INTERVAL", "often"),
+    ("MCP_PORT", "99999"),
+    ("MCP_OPTIMIZER_MCP_PORT", "http"),
+    ("mcp_optimizer_mcp_port", "-7"),
+    ("LOG_LEVEL", "loud"),
+    ("MCP_OPTIMIZER_BUSY_TIMEOUT", "x"),
+    ("TOOLHIVE_PORT", "0"),
+    ("RUNTIME_MODE", "swarm"),
+    ("MCP_OPTIMIZER_SEARCH_TIMEOUT", "0"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD_VARIABLES)
+def test_a_refused_variable_is_named_as_it_was_set(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert run_program(["doctor"]) == 2
+    told = capsys.readouterr().err
+    assert f"bad setting {variable} (environment): " in told
+    assert value in told
+
+
+def test_a_refused_line_of_the_file_is_named_with_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    path = config_file()
+    path.parent.mkdir(parents=True)
+    path.write_text("mcp_port = 99999\n")
+    assert run_program(["doctor"]) == 2
+    assert f"bad setting mcp_port (in {path}): " in capsys.readouterr().err
+    path.write_text('[[mcp_tokens]]\nname = "dev"\n')
+    assert run_program(["doctor"]) == 2
+    assert f"bad setting mcp_tokens (in {path})[0].token_file: field required" in capsys.readouterr().err
+
+
+def test_a_refused_option_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "info")
+    assert run_program(["--log-level", "loud", "doctor"]) == 2
+    assert "bad setting --log-level: " in capsys.readouterr().err
+
+
+def test_tokens_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_OPTIMIZER_MCP_TOKENS", '[{"name": "dev", "token_file": "/run/dev", "groups": ["a"]}]')
+    (token,) = Settings().mcp_tokens
+    assert (token.name, str(token.token_file), token.groups) == ("dev", "/run/dev", ("a",))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -257,3 +258,22 @@ async def test_what_was_polled_on_demand_while_it_waited_is_not_polled_again_at_
         await world.time.pass_(20)
         assert (await asked).answered
         assert len(world.moments(WORKLOADS)) == before + 1
+
+
+@pytest.mark.parametrize("part", [REGISTRY, WORKLOADS])
+async def test_an_interval_of_nothing_means_no_polls(part: IngestPart) -> None:
+    """Workloads do not wait for a registry that is never polled, and may be polled on demand still."""
+    world = World()
+    other = WORKLOADS if part is REGISTRY else REGISTRY
+    paces = {REGISTRY: Pace(interval=3600.0), WORKLOADS: Pace(interval=60.0), part: Pace(interval=0.0)}
+    world.polling = replace(world.polling, paces={one: paces[one] for one in (REGISTRY, WORKLOADS)})
+    async with world.running():
+        await world.time.pass_(100_000.0)
+        assert {polled for _, polled in world.polled} == {other}
+        refreshing = asyncio.create_task(world.polling.refresh())
+        await settle()
+        assert (await refreshing).answered
+        assert world.polled[-1][1] is WORKLOADS
+        before = len(world.moments(part))
+        await world.time.pass_(10_000.0)
+        assert len(world.moments(part)) == before

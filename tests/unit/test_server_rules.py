@@ -4,24 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_optimizer.server.rules import host_allowed, is_loopback, origin_allowed, token_matches, why_not_bound
+from mcp_optimizer.server.rules import bind_refusal, host_allowed, is_loopback, origin_allowed, preflight_headers
+from mcp_optimizer.server.tokens import Access, AccessToken, access_of
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "LOCALHOST"])
 def test_loopback_needs_nothing(host: str) -> None:
     assert is_loopback(host)
-    assert why_not_bound(host, token=None, allowed_hosts=()) is None
+    assert bind_refusal(host, has_token=False, allowed_hosts=()) is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])
 def test_any_other_address_needs_a_token_and_allowed_hosts(host: str) -> None:
-    refused = why_not_bound(host, token=None, allowed_hosts=())
+    refused = bind_refusal(host, has_token=False, allowed_hosts=())
     assert refused is not None
     assert "mcp_token" in refused
     assert "allowed_hosts" in refused
-    assert "mcp_token" in str(why_not_bound(host, token="  ", allowed_hosts=("a",)))
-    assert "allowed_hosts" in str(why_not_bound(host, token="secret", allowed_hosts=()))
-    assert why_not_bound(host, token="secret", allowed_hosts=("a",)) is None
+    assert "mcp_token" in str(bind_refusal(host, has_token=False, allowed_hosts=("a",)))
+    assert "allowed_hosts" in str(bind_refusal(host, has_token=True, allowed_hosts=()))
+    assert bind_refusal(host, has_token=True, allowed_hosts=("a",)) is None
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,27 @@ def test_any_other_address_needs_a_token_and_allowed_hosts(host: str) -> None:
         ("127.0.0.1.evil.example:9900", False),
         ("localhost.evil.example", False),
         ("[::2]:9900", False),
+        ("[::1]evil", False),
+        ("[::1]:9900evil", False),
+        ("[::1", False),
+        ("[::1]]", False),
+        ("[127.0.0.1]", False),
+        ("127.0.0.1:abc", False),
+        ("127.0.0.1:99999", False),
+        ("127.0.0.1:9900:9900", False),
+        ("127.0.0.1:-1", False),
+        ("127.0.0.1:٣", False),
+        ("user@127.0.0.1", False),
+        ("user:secret@localhost:9900", False),
+        ("localhost/evil", False),
+        ("localhost?", False),
+        ("localhost#a", False),
+        ("localhost,evil.example", False),
+        ("localhost evil.example", False),
+        (" localhost", False),
+        ("localhost\n", False),
+        ("any.example:abc", False),
+        ("me@any.example", False),
         ("", False),
         (None, False),
     ],
@@ -61,21 +83,44 @@ def test_hosts_that_are_not_ours_are_refused(host: str | None, allowed: bool) ->
         ("https://inspector.example.evil.example", False),
         ("file://localhost", False),
         ("http://[", False),
+        ("http://[::1]evil", False),
+        ("http://user@localhost", False),
+        ("http://localhost:abc", False),
+        ("http://localhost/page", False),
+        ("http://localhost http://evil.example", False),
     ],
 )
 def test_pages_of_other_sites_are_refused(origin: str | None, allowed: bool) -> None:
     assert origin_allowed(origin, ("any.example",), ("https://inspector.example",)) is allowed
 
 
+ADMIN, DEV = Access("admin"), Access("dev", frozenset({"dev"}))
+TOKENS = (AccessToken("s3cret", ADMIN), AccessToken("0ther", DEV))
+
+
 def test_a_token_is_compared_whole() -> None:
-    assert token_matches("Bearer s3cret", "s3cret")
-    assert token_matches("bearer  s3cret ", "s3cret")
+    assert access_of("Bearer s3cret", TOKENS) == ADMIN
+    assert access_of("bearer  s3cret ", TOKENS) == ADMIN
+    assert access_of("Bearer 0ther", TOKENS) == DEV
     for wrong in (None, "", "Bearer", "Bearer s3cre", "Bearer s3crets", "Basic s3cret", "s3cret", "Bearer \ud800"):
-        assert not token_matches(wrong, "s3cret")
+        assert access_of(wrong, TOKENS) is None
+
+
+def test_a_page_may_send_what_mcp_needs_and_nothing_else() -> None:
+    asked = (
+        "Authorization, Mcp-Protocol-Version,last-event-id, Mcp-Session-Id, Mcp-Method, Content-Type, Cookie, X-Evil"
+    )
+    allowed = preflight_headers(asked)["access-control-allow-headers"]
+    assert allowed.split(", ") == [
+        "authorization", "content-type", "last-event-id", "mcp-method", "mcp-protocol-version", "mcp-session-id"
+    ]  # fmt: skip
 
 
 @given(st.text(max_size=60))
 def test_no_header_breaks_the_guard(text: str) -> None:
     host_allowed(text, ("any.example",))
     origin_allowed(text, ("any.example",), ())
-    assert not token_matches(text, "a token that is longer than sixty characters, so that no text is ever this one")
+    assert (
+        access_of(text, (AccessToken("a token that is longer than sixty characters, so that no text is it", ADMIN),))
+        is None
+    )

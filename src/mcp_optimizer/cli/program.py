@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 from pydantic import ValidationError
@@ -99,13 +99,13 @@ def program(context: click.Context, db: str | None, log_level: str | None, *, re
 
     Without a command it opens the terminal UI.
     """
+    options = {name: value for name, value in (("db_url", db), ("log_level", log_level)) if value is not None}
     try:
-        given: dict[str, Any] = {"db_url": db, "log_level": log_level}
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**cast("dict[str, Any]", options))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "settings"
-        raise click.UsageError(f"bad setting {where}: {first['msg']}") from None
+        from mcp_optimizer.setting_errors import explain_bad_settings
+
+        raise click.UsageError(explain_bad_settings(error, options)) from None
     except ValueError as error:
         raise click.UsageError(f"the configuration file can't be read: {public_message(str(error))}") from None
     log_to_stderr(settings.log_level)

@@ -5,7 +5,7 @@ import sys
 import click
 
 from mcp_optimizer.cli.logs import log_as_json, log_for_libraries, log_to_stderr
-from mcp_optimizer.cli.program import Program
+from mcp_optimizer.cli.program import DONE, Program
 
 TRANSPORTS = ("streamable-http", "stdio")
 
@@ -23,13 +23,14 @@ TRANSPORTS = ("streamable-http", "stdio")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Default: 9900; 0 takes a free one.")
 @click.option("--from", "source", metavar="SOURCE", help="What is polled: toolhive (default), a URL, or a file.")
 @click.pass_obj
-def serve(program: Program, transport: str, host: str | None, port: int | None, source: str | None) -> None:
+def serve(program: Program, transport: str, host: str | None, port: int | None, source: str | None) -> int:
     """Serve find_tool, call_tool and friends over MCP, from what is stored; sources are polled beside it.
 
     Over HTTP it answers at /mcp, /health and /metrics. It needs no ToolHive to start.
     """
     from mcp_optimizer.server.loop import make_loop
     from mcp_optimizer.server.running import serve_http, serve_stdio
+    from mcp_optimizer.server.stdio import leave_now
     from mcp_optimizer.service import DataService
 
     given = {"mcp_host": host, "mcp_port": port}
@@ -38,14 +39,18 @@ def serve(program: Program, transport: str, host: str | None, port: int | None, 
     (log_to_stderr if sys.stderr.isatty() else log_as_json)(level)
     log_for_libraries()
 
-    async def work() -> None:
+    async def work() -> int:
+        code = DONE
         async with DataService(settings) as service:
             if transport == "stdio":
-                await serve_stdio(service, source=source)
+                code = await serve_stdio(service, source=source)
             else:
                 await serve_http(service, source=source, on_ready=_ready)
+        if transport == "stdio":  # everything is closed, but a thread may load a model for seconds still
+            leave_now(code)
+        return code
 
-    program.run_async(work(), on=make_loop)
+    return program.run_async(work(), on=make_loop)
 
 
 def _ready(url: str) -> None:

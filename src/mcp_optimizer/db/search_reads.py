@@ -36,6 +36,25 @@ class ServerRow(NamedTuple):
     virtual: bool
 
 
+class ToolsMark(NamedTuple):
+    """What differs when the tools of a server do."""
+
+    tools: int
+    tokens: int
+    last_update: str
+
+
+async def tools_marks(connection: AsyncConnection, side: Side) -> dict[str, ToolsMark]:
+    """The mark of each server's tools, by the server's id; those without tools have none."""
+    rows = await connection.execute(
+        text(
+            "SELECT server_id, COUNT(*) AS tools, SUM(token_count) AS tokens, MAX(updated_at) AS last_update "
+            f"FROM {side.tools} GROUP BY server_id"
+        )
+    )
+    return {row.server_id: ToolsMark(row.tools, int(row.tokens or 0), str(row.last_update)) for row in rows}
+
+
 async def version(connection: AsyncConnection) -> StoreVersion:
     """What a search compares to see whether anything has changed; costs next to nothing."""
     found = await connection.execute(

@@ -31,6 +31,12 @@ class Exposure(Value):
     groups: frozenset[str] | None = None
     skipped: tuple[str, ...] = ()
 
+    def within(self, groups: frozenset[str] | None) -> "Exposure":
+        """What of it is of these groups (None: all of it)."""
+        if groups is None:
+            return self
+        return self.model_copy(update={"groups": groups if self.groups is None else self.groups & groups})
+
     def exposed[W: Exposable](self, workloads: Iterable[W]) -> list[W]:
         """Those of ``workloads``, which must be all there are, that agents see, in their order.
 

@@ -42,6 +42,8 @@ class QueryRecord(Value):
     error: str | None = None
     request_id: str = ""
     server_id: str = ""
+    token: str = ""
+    """The name of the token that it was asked with; empty where there is only one, or none."""
 
 
 class QueryView(QueryRecord):
@@ -63,6 +65,7 @@ def query_record(
     error: str | None = None,
     request_id: str = "",
     server_id: str = "",
+    token: str = "",
 ) -> QueryRecord:
     """A record that may be stored: texts printable, bounded, URLs in them without secrets (S7)."""
     return QueryRecord(
@@ -76,6 +79,7 @@ def query_record(
         error=None if error is None else _kept(error),
         request_id=_kept(request_id)[:64],
         server_id=server_id,
+        token=_kept(token)[:64],
     )
 
 

@@ -12,28 +12,30 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mcp_optimizer.errors import OptimizerError
-from mcp_optimizer.server.guard import REQUEST_ID, Guard
+from mcp_optimizer.server.access import REQUEST_ID, AccessMiddleware
+from mcp_optimizer.server.endpoint import MAX_SESSIONS, MCP_PATH, McpEndpoint
 from mcp_optimizer.server.metrics import CONTENT_TYPE, Metrics
+from mcp_optimizer.server.tokens import read_tokens
 from mcp_optimizer.service import DataService
 from mcp_optimizer.text import public_message
 
-MCP_PATH = "/mcp"
 _IDLE_SECONDS = 1800.0
 """A session that nobody used for so long is ended; its client begins another."""
-_MAX_SESSIONS = 1000
 
 log = structlog.get_logger(__name__)
 
 
-def make_app(server: Server[Any], service: DataService, metrics: Metrics) -> ASGIApp:
-    """The application, guarded: nothing behind the guard is reached by a request that it refuses."""
+def make_app(
+    server: Server[Any], service: DataService, metrics: Metrics, *, max_sessions: int = MAX_SESSIONS
+) -> ASGIApp:
+    """The application, guarded: nothing behind the guard is reached by a request that it refuses. Raises ServeError."""
     settings, pages = service.settings, _Pages(service, metrics)
     app = server.streamable_http_app(
         streamable_http_path=MCP_PATH,
         max_request_body_size=settings.max_request_bytes,
         session_idle_timeout=_IDLE_SECONDS,
-        max_sessions=_MAX_SESSIONS,
-        # The guard checks Host and Origin, before every route and in every mode.
+        max_sessions=None,  # the endpoint's middleware ends the longest idle one instead of refusing another
+        # The access middleware checks Host and Origin, before every route and in every mode.
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         custom_starlette_routes=[
             Route("/", pages.health, methods=["GET"]),
@@ -41,7 +43,12 @@ def make_app(server: Server[Any], service: DataService, metrics: Metrics) -> ASG
             Route("/metrics", pages.metrics, methods=["GET"]),
         ],
     )
-    return Guard(app, settings, service.surroundings)
+    app.router.redirect_slashes = False
+    monotonic = service.surroundings.monotonic
+    endpoint = McpEndpoint(
+        app, max_body_bytes=settings.max_request_bytes, monotonic=monotonic, max_sessions=max_sessions
+    )
+    return AccessMiddleware(endpoint, settings, service.surroundings, read_tokens(settings))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The arguments of the server's tools, and what is wrong with bad ones in words that a model can act on."""
+"""The arguments of the server's tools: clients are taken at their meaning, and told in plain words what is wrong."""
 
+import json
 from types import NoneType
 from typing import Annotated, Any, Final
 
@@ -8,34 +9,64 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mcp_optimizer.text import one_line, shorten
 
-_WORDS: Final = "words"
-"""The kind of error of what can't be taken as words."""
+_IN_WORDS: Final = "in_words"
+"""The kind of an error whose message is in our own words."""
+_PARAMETERS_ALIASES: Final = frozenset(
+    {"arguments", "args", "params", "parameter", "input", "inputs", "kwargs", "tool_arguments", "tool_parameters"}
+    | {"tool_args", "tool_input", "toolArguments", "toolParameters", "toolInput"}
+)
+"""What ``parameters`` of call_tool is mistaken for: leaving it out would call the tool with nothing."""
+_MAX_JSON_LAYERS: Final = 2
+"""How often parameters may be wrapped in JSON text."""
 
 
-def _spaced(value: object) -> object:
-    """Keywords given as a list are as good as keywords with spaces between them."""
-    if isinstance(value, list) and all(isinstance(word, str) for word in value):
-        return " ".join(value)
+def _as_text(value: object) -> object:
+    """A text; a list of words is as good as the words with spaces between them, and null as none."""
+    if isinstance(value, list) and all(isinstance(word, str | None) for word in value):
+        return " ".join(word for word in value if word)
     if value is not None and not isinstance(value, str):
-        raise PydanticCustomError(_WORDS, "must be a string, or an array of strings")
+        raise PydanticCustomError(_IN_WORDS, "must be a string, or an array of strings")
     return value or ""
 
 
-class Arguments(BaseModel):
-    """Arguments of a tool. Unknown ones are refused: a misspelt one would else be silently without effect."""
+def _as_name(value: object) -> object:
+    """A name without the white space around it; null is as good as none."""
+    name = value.strip() if isinstance(value, str) else value
+    if name is None or name == "":
+        raise PydanticCustomError(_IN_WORDS, "is missing")
+    return name
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+def _as_object(value: object) -> object:
+    """An object; also as JSON text, which some clients send. Null and empty text are as good as no parameters."""
+    for _ in range(_MAX_JSON_LAYERS):
+        if not isinstance(value, str):
+            break
+        try:
+            value = json.loads(value) if value.strip() else None
+        except (ValueError, RecursionError):
+            raise PydanticCustomError(
+                _IN_WORDS, "must be an object, not a string; as JSON text it can't be read"
+            ) from None
+    return {} if value is None else value
+
+
+class Arguments(BaseModel):
+    """Arguments of a tool. Those that it does not have are passed over: many a client adds its own."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class NoArguments(Arguments):
     """A tool without arguments."""
 
 
-class Wanted(Arguments):
+class FindToolArguments(Arguments):
     """What a tool is looked for by."""
 
     tool_description: Annotated[
         str,
+        BeforeValidator(_as_text),
         Field(
             description="What the tool should do, as one plain sentence about the single step at hand, for example "
             "'create an issue in a GitHub repository'. Matched by meaning.",
@@ -43,7 +74,7 @@ class Wanted(Arguments):
     ] = ""
     tool_keywords: Annotated[
         str,
-        BeforeValidator(_spaced),
+        BeforeValidator(_as_text),
         Field(
             description="Words that are likely to stand in the tool's name, description or parameters, separated by "
             "spaces, for example 'github issue create'. A list of words is accepted too.",
@@ -52,23 +83,29 @@ class Wanted(Arguments):
     ] = ""
 
 
-class Call(Arguments):
+class CallToolArguments(Arguments):
     """Which tool is called, and with what."""
 
     server_name: Annotated[
-        str, Field(min_length=1, description="The mcp_server_name of the tool, as find_tool gave it.")
+        str, BeforeValidator(_as_name), Field(description="The mcp_server_name of the tool, as find_tool gave it.")
     ]
-    tool_name: Annotated[str, Field(min_length=1, description="The name of the tool, as find_tool gave it.")]
-    parameters: Annotated[dict[str, Any], Field(description="The tool's own arguments, as its inputSchema says.")] = (
-        Field(default_factory=dict)
-    )
+    tool_name: Annotated[
+        str, BeforeValidator(_as_name), Field(description="The name of the tool, as find_tool gave it.")
+    ]
+    parameters: Annotated[
+        dict[str, Any],
+        BeforeValidator(_as_object),
+        Field(description="The tool's own arguments, as its inputSchema says."),
+    ] = Field(default_factory=dict)
 
 
-class Install(Arguments):
+class InstallServerArguments(Arguments):
     """Which registry server is started."""
 
     server_name: Annotated[
-        str, Field(min_length=1, description="The mcp_server_name of a registry server, as search_registry gave it.")
+        str,
+        BeforeValidator(_as_name),
+        Field(description="The mcp_server_name of a registry server, as search_registry gave it."),
     ]
 
 
@@ -82,7 +119,7 @@ _KINDS: Final[dict[type, str]] = {
     NoneType: "null",
 }
 """What JSON calls a value: whoever reads the error has written JSON."""
-_WANTED: Final = {"string_type": "a string", "dict_type": "an object"}
+_EXPECTED: Final = {"string_type": "a string", "dict_type": "an object"}
 """What is expected, by the kind of error."""
 
 
@@ -90,28 +127,42 @@ class BadArgumentsError(Exception):
     """Arguments that can't be used; the message names each and says what is wrong with it."""
 
 
-def parsed[A: Arguments](model: type[A], tool: str, arguments: dict[str, Any] | None) -> A:
+def parse_arguments[A: Arguments](model: type[A], tool: str, arguments: dict[str, Any] | None) -> A:
     """The arguments of a call. Raises BadArgumentsError."""
+    given = arguments or {}
+    if "parameters" in model.model_fields and "parameters" not in given:
+        for name in given.keys() & _PARAMETERS_ALIASES:
+            raise BadArgumentsError(f"{tool}: {name} is not an argument of it; give the tool's own as parameters")
     try:
-        return model.model_validate(arguments or {})
+        return model.model_validate(given)
     except ValidationError as error:
-        said = "; ".join(_in_words(model, one) for one in error.errors(include_url=False)[:5])
-        raise BadArgumentsError(f"{tool}: {said}") from None
+        reasons = "; ".join(_in_words(one) for one in error.errors(include_url=False)[:5])
+        raise BadArgumentsError(f"{tool}: {reasons}{_ignored(model, given)}") from None
 
 
-def _in_words(model: type[Arguments], error: ErrorDetails) -> str:
+def nothing_asked(tool: str, arguments: dict[str, Any] | None = None) -> BadArgumentsError:
+    """The error of a search for nothing; a misspelt argument is the usual cause, so those not known are named."""
+    return BadArgumentsError(
+        f"{tool}: say what the tool should do (tool_description), or how it may be named (tool_keywords)"
+        f"{_ignored(FindToolArguments, arguments or {})}"
+    )
+
+
+def _ignored(model: type[Arguments], given: dict[str, Any]) -> str:
+    names = [shorten(one_line(str(name)), 40) for name in given if name not in model.model_fields][:5]
+    return f"; not an argument of it: {', '.join(names)}" if names else ""
+
+
+def _in_words(error: ErrorDetails) -> str:
     name = shorten(one_line(".".join(map(str, error["loc"]))), 80)
     if error["type"] == "missing":
         return f"{name} is missing"
-    if error["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields) or "none"
-        return f"{name} is no argument of it (there are: {known})"
-    if error["type"] == _WORDS:
+    if error["type"] == _IN_WORDS:
         return f"{name} {error['msg']}"
     given = _KINDS.get(type(error["input"]), "something else")
-    wanted = _WANTED.get(error["type"])
-    if wanted is not None:
-        return f"{name} must be {wanted}, not {given}"
+    expected = _EXPECTED.get(error["type"])
+    if expected is not None:
+        return f"{name} must be {expected}, not {given}"
     return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 

@@ -56,7 +56,7 @@ def raw_result(result: RawResult) -> CallToolResult:
 
 
 @dataclass(frozen=True)
-class Caller:
+class ClientPeer:
     """The client that made a request: its ``_meta``, how to tell it of progress, and what it can be asked."""
 
     context: Context

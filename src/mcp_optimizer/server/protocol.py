@@ -1,24 +1,29 @@
 """The server as the MCP SDK sees it: which tools it lists, and what becomes of a call."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import ListenHandler
 from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams
 from structlog.contextvars import bound_contextvars
 
 from mcp_optimizer import __version__
 from mcp_optimizer.errors import NotFoundError, OptimizerError
-from mcp_optimizer.server.answering import Answering, known_arguments
-from mcp_optimizer.server.arguments import BadArgumentsError, parsed
-from mcp_optimizer.server.guard import REQUEST_ID
-from mcp_optimizer.server.offers import INSTRUCTIONS, Offer, offers
-from mcp_optimizer.server.passing import Caller, pass_raw_results
+from mcp_optimizer.server.access import REQUEST_ID
+from mcp_optimizer.server.arguments import BadArgumentsError
+from mcp_optimizer.server.handlers import Caller, ToolHandlers
+from mcp_optimizer.server.list_changes import ListChanges
+from mcp_optimizer.server.passing import ClientPeer, pass_raw_results
 from mcp_optimizer.server.results import failed
 from mcp_optimizer.server.telemetry import is_configured
-from mcp_optimizer.text import public_message
+from mcp_optimizer.server.tokens import ACCESS, FULL_ACCESS, Access
+from mcp_optimizer.server.tool_specs import INSTRUCTIONS, SERVERS_PLACE, ToolSpec, tool_specs, with_hint
+from mcp_optimizer.text import public_message, shorten
 
 type Context = ServerRequestContext[Any, Any]
 
@@ -29,23 +34,36 @@ _UNKNOWN = "unknown"
 log = structlog.get_logger(__name__)
 
 
-class Protocol:
+class _ListChangingServer(Server[Any]):
+    """A server that says in its handshake that its list of tools changes."""
+
+    def create_initialization_options(
+        self, notification_options: NotificationOptions | None = None, *more: Any, **named: Any
+    ) -> InitializationOptions:
+        """As the SDK makes them, with ``listChanged``."""
+        options = notification_options or NotificationOptions(tools_changed=True)
+        return super().create_initialization_options(options, *more, **named)
+
+
+class McpServer:
     """Handles requests: each call has an id, is timed, and ends in a result, whatever goes wrong."""
 
-    def __init__(self, answering: Answering) -> None:
-        self._answering = answering
-        self._surroundings = answering.service.surroundings
-        self._offers = offers(answering.service.settings)
+    def __init__(self, handlers: ToolHandlers, changes: ListChanges) -> None:
+        self._handlers = handlers
+        self._changes = changes
+        self._settings = handlers.service.settings
+        self._surroundings = handlers.service.surroundings
 
     def server(self) -> Server[Any]:
         """A server of these tools, for any transport."""
-        made: Server[Any] = Server(
+        made: Server[Any] = _ListChangingServer(
             NAME,
             version=__version__,
             title="MCP optimizer",
             instructions=INSTRUCTIONS,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
+            on_subscriptions_listen=ListenHandler(self._changes.bus),
             get_tool_input_schema=lambda _: None,  # none of ours asks for headers; the SDK would look at each call
         )
         if not is_configured():  # what the SDK puts around every request makes spans, and nothing else
@@ -53,58 +71,92 @@ class Protocol:
         made.middleware.append(pass_raw_results)
         return made
 
-    async def _list_tools(self, _: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[offer.tool for offer in self._offers.values()])
+    async def _list_tools(self, context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+        access = _access_of(context)
+        self._add_client(context, access)
+        specs = tool_specs(self._settings, access)
+        hint = self._settings.find_tool_hint
+        servers = await self._servers(access) if SERVERS_PLACE in hint else []
+        tools = [
+            with_hint(spec.tool, hint, servers) if name == "find_tool" else spec.tool for name, spec in specs.items()
+        ]
+        return ListToolsResult(tools=tools)
+
+    def _add_client(self, context: Context, access: Access) -> None:
+        """Have a client told of changes; one without a session asks for them by a request of its own."""
+        headers = getattr(context.request, "headers", {})
+        key = headers.get("mcp-session-id", "") if context.request is not None else "stdio"
+        if key:
+            self._changes.add_client(key, context.session, self._handlers.exposure(access))
+
+    async def _servers(self, access: Access) -> list[str]:
+        """The running servers that a caller sees; none where that can't be told now."""
+        try:
+            return await self._handlers.service.running_workloads(self._handlers.exposure(access))
+        except OptimizerError as error:
+            log.warning("the hint names no servers", reason=public_message(str(error)))
+            return []
 
     async def _call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
-        request_id = self._id_of(context)
-        with bound_contextvars(request_id=request_id):
-            return await self._timed(context, params, request_id)
+        state = _state_of(context)
+        request_id = str(state.get(REQUEST_ID) or self._surroundings.new_id())
+        access: Access = state.get(ACCESS, FULL_ACCESS)
+        self._add_client(context, access)
+        caller = Caller(request_id, access, ClientPeer(context), params.arguments)
+        with bound_contextvars(request_id=request_id, **({"token": access.name} if access.name else {})):
+            return await self._timed(params, caller)
 
-    async def _timed(self, context: Context, params: CallToolRequestParams, request_id: str) -> CallToolResult:
-        name = params.name if params.name in self._offers else _UNKNOWN
+    async def _timed(self, params: CallToolRequestParams, caller: Caller) -> CallToolResult:
+        specs = tool_specs(self._settings, caller.access)
         start, outcome = time.perf_counter(), "cancelled"
         try:
-            result = await self._result(context, params, request_id)
+            result = await self._result(specs, params, caller)
             outcome = "error" if result.is_error else "ok"
             return result
         finally:
+            name = params.name if params.name in specs else _UNKNOWN
             seconds = time.perf_counter() - start
-            self._answering.metrics.requested(name, outcome, seconds)
+            self._handlers.metrics.requested(name, outcome, seconds)
             log.info(
                 "tool called",
                 tool=name,
                 outcome=outcome,
                 milliseconds=round(1000 * seconds, 1),
-                arguments=known_arguments(params.arguments),
+                arguments=_argument_names(params.arguments),
             )
 
-    async def _result(self, context: Context, params: CallToolRequestParams, request_id: str) -> CallToolResult:
+    async def _result(
+        self, specs: Mapping[str, ToolSpec[Any]], params: CallToolRequestParams, caller: Caller
+    ) -> CallToolResult:
         try:
-            offer = self._offered(params.name)
-            arguments = parsed(offer.arguments, offer.tool.name, params.arguments)
-            return await self._answering.answer(
-                arguments,
-                request_id=request_id,
-                caller=Caller(context),
-                tool=offer.tool.name,
-            )
+            spec = _spec_named(params.name, specs)
+            return await spec.call(self._handlers, params.arguments, caller)
         except (BadArgumentsError, OptimizerError) as error:
             reason = public_message(str(error))
             log.warning("tool call failed", reason=reason)
             return failed(reason)
         except Exception:  # a mistake of ours ends one call, not the server
-            log.exception("tool call failed unexpectedly", tool=params.name)
-            return failed(f"the call failed unexpectedly; the log has more under the id {request_id}")
+            log.exception("tool call failed unexpectedly", tool=shorten(params.name, 100))
+            return failed(f"the call failed unexpectedly; the log has more under the id {caller.request_id}")
 
-    def _offered(self, name: str) -> Offer:
-        """Raises NotFoundError, which names those that there are."""
-        offer = self._offers.get(name)
-        if offer is None:
-            known = ", ".join(self._offers)
-            raise NotFoundError(f"there is no tool {public_message(name)[:100]} here; there are: {known}")
-        return offer
 
-    def _id_of(self, context: Context) -> str:
-        state = getattr(getattr(context.request, "state", None), "_state", {})
-        return str(state.get(REQUEST_ID) or self._surroundings.new_id())
+def _spec_named(name: str, specs: Mapping[str, ToolSpec[Any]]) -> ToolSpec[Any]:
+    """Raises NotFoundError, which names those that there are."""
+    spec = specs.get(name)
+    if spec is None:
+        raise NotFoundError(f"unknown tool {public_message(name)[:100]}; available: {', '.join(specs)}")
+    return spec
+
+
+def _state_of(context: Context) -> Mapping[str, Any]:
+    """What the access middleware left for a request; nothing over stdio."""
+    return getattr(getattr(context.request, "state", None), "_state", {})
+
+
+def _access_of(context: Context) -> Access:
+    return _state_of(context).get(ACCESS, FULL_ACCESS)
+
+
+def _argument_names(arguments: dict[str, Any] | None) -> list[str]:
+    """The names of a call's arguments, fit for a log: their values may be secret."""
+    return sorted(shorten(str(name), 64) for name in arguments or {})[:20]

@@ -58,6 +58,7 @@ FOUND_SCHEMA: Final[dict[str, Any]] = {
             },
             "required": list(TokenMetrics.model_fields),
         },
+        "weak": {"type": "boolean", "description": "True where none of the tools fits well."},
     },
     "required": ["tools", "token_metrics"],
 }
@@ -73,15 +74,9 @@ TEXT_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def offered(details: Mapping[str, Any], *, name: str, server: str) -> dict[str, Any]:
-    """A tool's definition as its server gives it, with the name of that server; an MCP tool has a schema, if a bare
-    one: many a catalog has only names."""
-    return {"inputSchema": {"type": "object"}, **details, "name": name, "mcp_server_name": server}
-
-
-def found(tools: Sequence[Mapping[str, Any]], metrics: TokenMetrics) -> CallToolResult:
-    """The result of find_tool."""
-    answer = {"tools": list(tools), "token_metrics": metrics.model_dump()}
+def found(tools: Sequence[Mapping[str, Any]], metrics: TokenMetrics, *, weak: bool = False) -> CallToolResult:
+    """The result of find_tool; ``weak`` where nothing fits well."""
+    answer = {"tools": list(tools), "token_metrics": metrics.model_dump(), **({"weak": True} if weak else {})}
     return CallToolResult(content=[_json(answer)], structured_content=answer)
 
 

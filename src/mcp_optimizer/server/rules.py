@@ -1,13 +1,27 @@
-"""Who may ask the server, and where it may be bound: decided here, held by the guard. Pure."""
+"""From where the server may be asked, and where it may be bound: decided here, held by the guard. Pure."""
 
-import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that always may be asked for: a page of another site can't send these, and whoever probes the server does."""
+
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?", re.ASCII)
+_MAX_PORT: Final = 65535
+_CORS_HEADERS: Final = frozenset({"accept", "authorization", "content-type", "last-event-id", "x-request-id"})
+"""Headers that a page may send, beside those of MCP itself."""
+_MCP_HEADER: Final = re.compile(r"mcp-[a-z0-9-]{1,60}")
+_CORS_MAX_AGE_SECONDS: Final = 600
+
+
+class HostPort(NamedTuple):
+    """A host and the port, which may be missing. The name of an IPv6 address has its brackets."""
+
+    name: str
+    port: str
 
 
 def is_loopback(host: str) -> bool:
@@ -20,17 +34,30 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def why_not_bound(host: str, *, token: str | None, allowed_hosts: Sequence[str]) -> str | None:
+def bind_refusal(host: str, *, has_token: bool, allowed_hosts: Sequence[str]) -> str | None:
     """Why the server is not bound to ``host``; None when it may be. Beyond loopback both protections are needed."""
     if is_loopback(host):
         return None
     missing = [
-        *(["a token (mcp_token)"] if not (token or "").strip() else []),
-        *(["the names it is reached by (allowed_hosts)"] if not allowed_hosts else []),
+        *([] if has_token else ["a token (mcp_token or mcp_tokens)"]),
+        *([] if allowed_hosts else ["the names it is reached by (allowed_hosts)"]),
     ]
     if not missing:
         return None
     return f"{host} is not a loopback address: others could call every tool; that needs {' and '.join(missing)}"
+
+
+def parse_host(host: str) -> HostPort | None:
+    """The parts of a Host header; None where it is not a host and a port, as RFC 3986 has them, and nothing else."""
+    parts = _HOST.fullmatch(host.lower())
+    if parts is None or int(parts[2] or 0) > _MAX_PORT:
+        return None
+    if parts[1].startswith("["):
+        try:
+            ipaddress.IPv6Address(parts[1][1:-1])
+        except ValueError:
+            return None
+    return HostPort(parts[1], parts[2] or "")
 
 
 def host_allowed(host: str | None, allowed: Sequence[str]) -> bool:
@@ -38,36 +65,46 @@ def host_allowed(host: str | None, allowed: Sequence[str]) -> bool:
 
     A page that has its own name resolve to this machine sends its own name here, and is refused.
     """
-    if not host:
+    asked = parse_host(host or "")
+    if asked is None:
         return False
-    name, port = _parted(host.lower())
-    return name in LOOPBACK_HOSTS or any((name, port) == _parted(one.lower(), port) for one in allowed)
+    return asked.name in LOOPBACK_HOSTS or any(
+        known is not None and known.name == asked.name and known.port in {"", asked.port}
+        for known in map(parse_host, allowed)
+    )
 
 
 def origin_allowed(origin: str | None, hosts: Sequence[str], origins: Sequence[str]) -> bool:
     """Whether an Origin header is of a page that may ask: none at all, one of ``origins``, or of an allowed host."""
-    if origin is None:
-        return True
-    if any(origin.lower() == one.lower().rstrip("/") for one in origins):
+    if origin is None or is_listed_origin(origin, origins):
         return True
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and host_allowed(parts.netloc, hosts)
+    whole = origin.lower() == f"{parts.scheme}://{parts.netloc}".lower()
+    return whole and parts.scheme in {"http", "https"} and host_allowed(parts.netloc, hosts)
 
 
-def token_matches(authorization: str | None, token: str) -> bool:
-    """Whether an Authorization header carries the token. Takes as long for a wrong one as for the right one."""
-    scheme, _, given = (authorization or "").partition(" ")
-    same = hmac.compare_digest(given.strip().encode("utf-8", "surrogatepass"), token.encode())
-    return same and scheme.lower() == "bearer"
+def is_listed_origin(origin: str | None, origins: Sequence[str]) -> bool:
+    """Whether an Origin is one of those that pages may read answers from."""
+    return origin is not None and any(origin.lower() == one.lower().rstrip("/") for one in origins)
 
 
-def _parted(host: str, port: str = "") -> tuple[str, str]:
-    """A host's name and port, ``port`` where none is given. The name of an IPv6 address has its brackets."""
-    if host.startswith("["):
-        name, bracket, rest = host.partition("]")
-        return name + bracket, rest.removeprefix(":") or port
-    name, _, given = host.partition(":")
-    return name, given or port
+def preflight_headers(requested: str) -> dict[str, str]:
+    """What a page's browser is told that it may send. ``requested``: the headers that it asks for."""
+    asked = {name.strip().lower() for name in requested.split(",")}
+    allowed = sorted(name for name in asked if name in _CORS_HEADERS or _MCP_HEADER.fullmatch(name))
+    return {
+        "access-control-allow-methods": "GET, POST, DELETE",
+        "access-control-allow-headers": ", ".join(allowed or sorted(_CORS_HEADERS)),
+        "access-control-max-age": str(_CORS_MAX_AGE_SECONDS),
+    }
+
+
+def cors_headers(origin: str) -> dict[str, str]:
+    """What lets a page of a listed origin read an answer, an error too."""
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-expose-headers": "Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate, X-Request-Id",
+    }

@@ -4,32 +4,43 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
-from mcp.server.stdio import stdio_server
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import OptimizerError, ServeError
-from mcp_optimizer.server.answering import Answering
-from mcp_optimizer.server.app import MCP_PATH, make_app
-from mcp_optimizer.server.http import BoundedHttp
+from mcp_optimizer.server.app import make_app
+from mcp_optimizer.server.endpoint import MCP_PATH
+from mcp_optimizer.server.handlers import ToolHandlers
+from mcp_optimizer.server.http import ConnectionLimits, HeaderLimitProtocol, max_connections
+from mcp_optimizer.server.list_changes import ListChanges
 from mcp_optimizer.server.loop import spare_what_stays
 from mcp_optimizer.server.metrics import Metrics
-from mcp_optimizer.server.protocol import Protocol
-from mcp_optimizer.server.rules import why_not_bound
+from mcp_optimizer.server.protocol import McpServer
+from mcp_optimizer.server.rules import bind_refusal
 from mcp_optimizer.server.search_pool import SearchPool
+from mcp_optimizer.server.stdio import StdioServer
 from mcp_optimizer.server.telemetry import tracing
+from mcp_optimizer.server.tokens import read_tokens
 from mcp_optimizer.server.tool_changes import ToolChanges
 from mcp_optimizer.service import DataService
 from mcp_optimizer.text import public_message
 
 _LEAVE_SECONDS = 5
 """How long calls that are under way may take when the server is asked to end."""
+
+_DRAIN_POLL_SECONDS = 0.05
+_STREAM_END_SECONDS = 1
+"""How long streams may take to end once they are told to."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +49,9 @@ log = structlog.get_logger(__name__)
 class Running:
     """What is put together for a transport."""
 
-    protocol: Protocol
+    protocol: McpServer
     metrics: Metrics
+    changes: ListChanges
 
 
 @asynccontextmanager
@@ -51,20 +63,22 @@ async def running(
     polling = service.polling(source, on_poll=metrics.polled)
     pool = SearchPool(service, most=0 if transport == "stdio" else service.settings.most_search_processes())
     metrics.searched_in(lambda: pool.processes)
-    changes = ToolChanges(polling, service.surroundings)
-    service.tell_of_tool_changes(changes.note)
-    answering = Answering(service, metrics, polling, pool.counted)
+    tool_changes = ToolChanges(polling, service.surroundings)
+    service.tell_of_tool_changes(tool_changes.note)
+    handlers = ToolHandlers(service, metrics, polling, pool.counted)
+    changes = ListChanges(service)
     async with service.presence.kept(address=address, transport=transport, polls=lambda: polling.polls) as server:
-        answering.server_id = server.id
+        handlers.server_id = server.id
         tasks = [
             asyncio.create_task(polling.run(), name="polling"),
             asyncio.create_task(_warm_up(service), name="warming up"),
-            asyncio.create_task(changes.run(), name="tool changes"),
+            asyncio.create_task(tool_changes.run(), name="tool changes"),
+            asyncio.create_task(changes.run(), name="list changes"),
         ]
         try:
             async with pool.kept():
                 with tracing():
-                    yield Running(Protocol(answering), metrics)
+                    yield Running(McpServer(handlers, changes), metrics, changes)
         finally:
             for task in tasks:
                 task.cancel()
@@ -92,14 +106,17 @@ async def serve_http(
         async with running(service, address=url, transport="streamable-http", source=source) as made:
             config = http_config(make_app(made.protocol.server(), service, made.metrics))
             log.info("serving", url=url)
-            await _Server(config, lambda: on_ready(url) if on_ready else None).serve(sockets=[listening])
+            await HttpServer(config, lambda: on_ready(url) if on_ready else None).serve(sockets=[listening])
 
 
-def http_config(app: ASGIApp, *, leave_seconds: int = _LEAVE_SECONDS) -> uvicorn.Config:
+def http_config(
+    app: ASGIApp, *, leave_seconds: int = _LEAVE_SECONDS, limits: ConnectionLimits | None = None
+) -> uvicorn.Config:
     """How an application is served over HTTP. ``leave_seconds``: for calls that are under way at the end."""
+    limits = limits or ConnectionLimits(connections=max_connections())
     return uvicorn.Config(
         app,
-        http=BoundedHttp,
+        http=cast("type[HeaderLimitProtocol]", partial(HeaderLimitProtocol, limits=limits)),
         ws="none",
         proxy_headers=False,
         log_config=None,
@@ -110,8 +127,8 @@ def http_config(app: ASGIApp, *, leave_seconds: int = _LEAVE_SECONDS) -> uvicorn
     )
 
 
-class _Server(uvicorn.Server):
-    """Tells when it takes requests."""
+class HttpServer(uvicorn.Server):
+    """Tells when it takes requests; at its end it lets calls under way finish, and takes no new ones."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -122,12 +139,17 @@ class _Server(uvicorn.Server):
         """End in order at a signal, and let what stands around the server end in order too."""
         loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
         for number in signals:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, self.end)
         try:
             yield
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+
+    def end(self) -> None:
+        """Begin to end; at once where that was asked for before."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
@@ -135,22 +157,44 @@ class _Server(uvicorn.Server):
         spare_what_stays()
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests finish, but not the streams on which clients listen for whatever comes: these end themselves."""
+        for listening in sockets or []:
+            listening.close()
+        for server in self.servers:
+            server.close()
+        until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0)
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self._calls_under_way() and time.monotonic() < until and not self.force_exit:  # noqa: ASYNC110 (as uvicorn)
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        self.config.timeout_graceful_shutdown = _STREAM_END_SECONDS
+        AppStatus.should_exit = True
+        try:
+            await super().shutdown(sockets=sockets)
+        finally:
+            AppStatus.should_exit = False
 
-async def serve_stdio(service: DataService, *, source: str | None = None) -> None:
-    """Serve one client over stdin and stdout, until it leaves or a signal ends it."""
-    this = asyncio.current_task()
-    assert this is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-    async with running(service, address="stdio", transport="stdio", source=source) as made, stdio_server() as streams:
-        server = made.protocol.server()
-        reading, writing = streams
-        await server.run(reading, writing, server.create_initialization_options())
+    def _calls_under_way(self) -> bool:
+        return any(
+            isinstance(connection, HeaderLimitProtocol) and connection.is_called
+            for connection in self.server_state.connections
+        )
+
+
+async def serve_stdio(service: DataService, *, source: str | None = None) -> int:
+    """Serve one client over stdin and stdout, until it leaves or a signal ends it; what to leave with."""
+    stdio = StdioServer(max_line_bytes=service.settings.max_request_bytes)
+    with stdio.signals():
+        async with running(service, address="stdio", transport="stdio", source=source) as made:
+            await stdio.serve(made.protocol.server())
+    return stdio.exit_code
 
 
 def bound_socket(settings: Settings) -> socket.socket:
     """A socket that listens where the settings say. Raises ServeError with the reason and what to do."""
-    token = settings.mcp_token.get_secret_value() if settings.mcp_token else None
-    refused = why_not_bound(settings.mcp_host, token=token, allowed_hosts=settings.allowed_hosts)
+    has_token = bool(read_tokens(settings))
+    refused = bind_refusal(settings.mcp_host, has_token=has_token, allowed_hosts=settings.allowed_hosts)
     if refused is not None:
         raise ServeError(
             refused, remedy="set MCP_OPTIMIZER_MCP_TOKEN and MCP_OPTIMIZER_ALLOWED_HOSTS, or bind 127.0.0.1"

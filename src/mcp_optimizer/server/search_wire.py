@@ -50,7 +50,8 @@ def to_answered(answered: Answered) -> bytes:
     if isinstance(result, OptimizerError):
         said = [number, type(result).__name__, result.message, result.remedy]
     else:
-        said = [number, orjson.Fragment(_HITS.dump_json(result.hits)), result.baseline_tokens]
+        hits, *rest = result
+        said = [number, orjson.Fragment(_HITS.dump_json(hits)), *rest]
     return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -60,5 +61,5 @@ def from_answered(line: bytes) -> Answered:
     if isinstance(said[0], str):
         kind, message, remedy = said
         return Answered(number, getattr(errors, kind, OptimizerError)(message, remedy=remedy))
-    hits, baseline = said
-    return Answered(number, CountedHits([SearchHit.model_validate(hit) for hit in hits], baseline))
+    hits, *rest = said
+    return Answered(number, CountedHits([SearchHit.model_validate(hit) for hit in hits], *rest))

@@ -51,6 +51,7 @@ def query_page(page: Document, query: QueryView, clock: Clock, *, ask_key: str =
     page.title(query.text or "an empty query", (cell.text, cell.tone))
     page.field("keywords", query.keywords)
     page.field("asked", f"{age(query.at, clock)} ago, through {query.kind}")
+    page.field("token", query.token)
     page.field("took", f"{query.milliseconds:.0f} ms")
     page.field("error", query.error or "", Tone.BAD)
     page.field("tokens", f"{count(query.returned_tokens)} returned of {count(query.baseline_tokens)}{_saved(query)}")

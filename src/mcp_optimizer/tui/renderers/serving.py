@@ -61,8 +61,8 @@ def query_renderer(clock: Clock) -> Renderer[QueryView]:
             Column("kind", "Tool", lambda q: Cell(q.kind, Tone.MUTED), 3, 15),
         ),
         key=lambda q: str(q.sequence),
-        fields={"is": lambda q: "failed" if q.error else "found" if q.hits else "nothing"},
-        text=lambda q: "\n".join((q.keywords, q.error or "", *(f"{hit.server}/{hit.tool}" for hit in q.hits))),
+        fields={"is": lambda q: "failed" if q.error else "found" if q.hits else "nothing", "token": lambda q: q.token},
+        text=lambda q: "\n".join((q.keywords, q.token, q.error or "", *(f"{hit.server}/{hit.tool}" for hit in q.hits))),
     )
 
 
