@@ -121,6 +121,7 @@ ACTIONS: tuple[Action, ...] = (
         footer=10,
     ),
     Action("theme", ("T",), "Theme", "Next theme", "Program"),
+    Action("suspend", ("ctrl+z",), "Suspend", "Suspend; fg comes back", "Program"),
     Action("help", ("question_mark",), "Help", "These keys", "Program", footer=1),
     Action("quit", ("q", "ctrl+q"), "Quit", "Leave", "Program", footer=11),
 )

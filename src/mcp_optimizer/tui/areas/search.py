@@ -32,7 +32,7 @@ from mcp_optimizer.tui.renderers.hits import hit_renderer
 from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.footer import Hint
-from mcp_optimizer.tui.widgets.line_input import LineInput
+from mcp_optimizer.tui.widgets.line_input import AreaInput, LineInput
 from mcp_optimizer.tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class SearchArea(TableArea[SearchHit]):
         """The query, its filters, results, detail."""
         with Horizontal(id="query"):
             yield Static("›", classes="sign")
-            yield LineInput(
+            yield AreaInput(
                 placeholder="what should a tool do?", hints=_HINTS, still=self.context.still, id="query-text"
             )
         yield Static(id="query-filters")
@@ -112,6 +112,13 @@ class SearchArea(TableArea[SearchHit]):
         """What is typed next is a query, always."""
         self.do_filter()
 
+    def must_wait(self, key: str) -> bool:
+        """Whether hits are still on their way."""
+        asked = self._timer is not None or any(
+            w.node is self and w.group == "search" and not w.is_finished for w in self.app.workers
+        )
+        return super().must_wait(key) or (asked and self.needs_rows(key))
+
     def do_filter(self) -> None:
         """Type another query."""
         self.field.enter()
@@ -134,6 +141,7 @@ class SearchArea(TableArea[SearchHit]):
         self.screen.set_focus(self.table)
 
     def _start(self) -> None:
+        self._timer = None
         text = self.field.value.strip()
         self.query_filters = self.query_filters.model_copy(update={"text": text})
         service = self.context.service

@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.columns import GAP, Column, Renderer, Sort, Widths, lay_out, natural_widths
+from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.rows import Rows
 from mcp_optimizer.tui.tone import Tone
 
@@ -38,7 +39,7 @@ def _crop_middle(text: str, width: int) -> str:
     return set_cell_size(text, head) + "…" + text[-(width - head - 1) :] if width > 2 else "…"
 
 
-class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
+class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """Rows drawn by a renderer. They are known by key: cursor, marks, sort and filter survive every refresh."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
