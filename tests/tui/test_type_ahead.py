@@ -56,22 +56,21 @@ def end_state(app: OptimizerApp, service: FakeService, directory: Path) -> dict[
 
 SEQUENCES = (
     "i esc esc", "i enter enter", "i down down", "i down enter", "i esc enter 3", "i enter esc esc", "i i i", "i tab tab tab esc",
-    "i a b c enter", "colon enter enter", "colon esc esc 3", "colon w l space n o enter j", "colon t h e m e down enter", "question_mark question_mark q_",
+    "i a b c enter", "colon enter enter", "colon esc esc 3", "colon w l space n o enter j", "colon t h e m e down enter", "question_mark question_mark",
     "question_mark esc 3 j", "3 x down down", "3 x enter enter", "3 x down down enter", "3 x esc esc 2", "3 d tab enter", "3 d enter esc",
     "3 d tab enter enter", "3 j d right enter j", "3 L enter", "3 L f e enter tab enter", "3 L down enter esc", "3 y enter enter", "3 y y j",
     "3 J enter enter esc", "3 J j j left esc esc", "3 j m tab enter", "3 j U right enter 2", "4 j j j n", "4 j j e esc 3", "3 J y esc y enter",
-    "5 f e t c h enter j j", "5 n o t e s down enter", "5 f enter w a enter", "6 p p j j enter", "6 C esc 3", "6 B esc esc", "6 N tab enter",
+    "5 / f e t c h enter j j", "5 / n o t e s down enter", "5 / f enter w a enter", "6 p p j j enter", "6 C esc 3", "6 B esc esc", "6 N tab enter",
     "3 / f e t enter j d tab enter", "3 space j space d tab enter", "3 j j esc esc 2 j J esc", "1 j j enter esc", "2 v enter enter",
     "3 x ctrl+u ~ n o s u c h / x enter", "3 x ctrl+u ~ n o s u c h / x enter esc 2", "X ctrl+u ~ q q enter enter", "2 G j k y enter", "I esc I enter",
 )  # fmt: skip
-"""More than fifty; ``q_`` is a ``q`` after help was closed, and left out."""
+"""Into every dialog."""
 
 
-@pytest.mark.parametrize("size", [(80, 24), (50, 14)], ids=["80x24", "50x14"])
 @pytest.mark.parametrize("sequence", SEQUENCES)
-async def test_typed_at_once_is_as_typed_slowly(sequence: str, size: tuple[int, int], tmp_path: Path) -> None:
+async def test_typed_at_once_is_as_typed_slowly(sequence: str, tmp_path: Path) -> None:
     names = {"esc": "escape", "slash": "/"}
-    keys = [names.get(key, key) for key in sequence.split() if key != "q_"]
+    keys = [names.get(key, key) for key in sequence.split()]
     states = []
     for pace in ("slow", "fast"):
         directory = tmp_path / pace
@@ -79,7 +78,7 @@ async def test_typed_at_once_is_as_typed_slowly(sequence: str, size: tuple[int, 
         service = FakeService.loaded()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(directory)
-            async with running(service, size=size) as (app, pilot):
+            async with running(service) as (app, pilot):
                 if pace == "slow":
                     for key in keys:
                         send(app, key)
@@ -134,7 +133,9 @@ async def test_what_never_answers_can_be_left(method: str) -> None:
         await settle(pilot)
 
 
-@pytest.mark.parametrize("keys", ["i down", "i down down", "i up", "3 x down down", "3 x up", "X down down", "6 B down"])
+@pytest.mark.parametrize(
+    "keys", ["i down", "i down down", "i up", "3 x down down", "3 x up", "X down down", "6 B down"]
+)
 async def test_arrows_in_a_dialog_only_move(keys: str, tmp_path: Path) -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
@@ -144,7 +145,9 @@ async def test_arrows_in_a_dialog_only_move(keys: str, tmp_path: Path) -> None:
         assert list(tmp_path.glob("*")) == []
 
 
-@pytest.mark.parametrize("path", ["~nosuchuser/x.json", "~no\u0301/x", "nul\x00byte", "x" * 300, "/proc/1/no/x", ".", "~"])
+@pytest.mark.parametrize(
+    "path", ["~nosuchuser/x.json", "~no\u0301/x", "nul\x00byte", "x" * 300, "/proc/1/no/x", ".", "~"]
+)
 async def test_a_path_that_can_not_be_is_said_in_the_dialog(path: str) -> None:
     async with running() as (app, pilot):
         await press(pilot, "3", "x")
@@ -198,8 +201,47 @@ async def test_a_mistake_anywhere_is_told_and_logged_and_the_screens_stay(monkey
 
 # Random keys
 
-PLAIN = ("down", "up", "enter", "escape", "tab", "shift+tab", "space", "left", "right", "home", "end", "backspace", "a", "f", "1", "~")
-OPENING = ("i", "colon", "question_mark", "x", "X", "d", "L", "U", "m", "M", "v", "y", "J", "A", "C", "B", "N", "I", "w", "z", "slash")
+PLAIN = (
+    "down",
+    "up",
+    "enter",
+    "escape",
+    "tab",
+    "shift+tab",
+    "space",
+    "left",
+    "right",
+    "home",
+    "end",
+    "backspace",
+    "a",
+    "f",
+    "1",
+    "~",
+)
+OPENING = (
+    "i",
+    "colon",
+    "question_mark",
+    "x",
+    "X",
+    "d",
+    "L",
+    "U",
+    "m",
+    "M",
+    "v",
+    "y",
+    "J",
+    "A",
+    "C",
+    "B",
+    "N",
+    "I",
+    "w",
+    "z",
+    "slash",
+)
 
 
 def random_keys(seed: int, number: int) -> list[list[str]]:
@@ -217,7 +259,7 @@ def random_keys(seed: int, number: int) -> list[list[str]]:
 async def drive(app: OptimizerApp, pilot: Pilot, service: FakeService, seed: int) -> None:
     """Type bursts while ingestions start, end and are stopped."""
     gate = random.Random(-seed)
-    for burst in random_keys(seed, 250):
+    for burst in random_keys(seed, 100):
         if gate.random() < 0.5:
             service.ingest_gate = asyncio.Event()
         send(app, *burst)
@@ -233,7 +275,7 @@ async def drive(app: OptimizerApp, pilot: Pilot, service: FakeService, seed: int
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (50, 14)], ids=["80x24", "120x36", "50x14"])
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_random_bursts_of_keys_end_nothing(seed: int, size: tuple[int, int]) -> None:
     service = FakeService.loaded()
     print(f"seed {seed}")  # noqa: T201 - shown when it fails

@@ -87,6 +87,7 @@ def _open(settings: Settings, *, read_only: bool, remembers: bool = True) -> tup
         return run(
             lambda: DataService(settings, read_only=read_only),
             read_only=read_only,
+            badges=() if remembers else ("DEMO",),
             theme=settings.theme if "theme" in settings.model_fields_set else None,
             keys=settings.keys,
             logbook=logbook,

@@ -77,6 +77,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         service_factory: "Callable[[], DataService]",
         *,
         read_only: bool = False,
+        badges: tuple[str, ...] = (),
         theme: str | None = None,
         keys: Mapping[str, Sequence[str] | str] | None = None,
         logbook: LogBook | None = None,
@@ -91,7 +92,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         super().__init__(driver_class=TerminalDriver)
         feed = Feed(self._start_reading)
         self.context = Context(
-            feed, Keymap(read_only=read_only, keys=keys), read_only=read_only, clock=now, still=still
+            feed, Keymap(read_only=read_only, keys=keys), read_only=read_only, badges=badges, clock=now, still=still
         )
         if still:
             self.animation_level = "none"
@@ -414,6 +415,10 @@ class OptimizerApp(Guarded, App[Leaving]):
         """Leave because of a signal: nothing is lost, and the exit code names it."""
         self._save_state()
         self.exit(Leaving.QUIT, return_code=128 + number)
+
+    def action_help_quit(self) -> None:
+        """What ctrl-c means elsewhere has a key of its own here."""
+        self.say(f"Press {self.context.keymap.words_for('quit') or '^q'} to quit.", Tone.MUTED)
 
     def do_suspend(self) -> None:
         """Into the background; ``fg`` brings it back."""

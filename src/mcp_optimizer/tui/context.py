@@ -21,6 +21,8 @@ class Context:
     feed: Feed
     keymap: Keymap
     read_only: bool = False
+    badges: tuple[str, ...] = ()
+    """What the header says about the kind of this session: DEMO."""
     service: "DataService | None" = None
     """Set once the service is open; the screens are there before it is."""
     logbook: LogBook = field(default_factory=LogBook)

@@ -105,12 +105,8 @@ class SearchArea(TableArea[SearchHit]):
             self._start()
 
     def take_focus(self) -> None:
-        """The query while there is none, then the results."""
-        self.screen.set_focus(self.table if self.hits else self.field)
-
-    def enter(self) -> None:
-        """What is typed next is a query, always."""
-        self.do_filter()
+        """The results; a query is typed after its key, so that the keys of the areas work here too."""
+        self.screen.set_focus(self.table)
 
     def must_wait(self, key: str) -> bool:
         """Whether hits are still on their way."""
@@ -120,8 +116,9 @@ class SearchArea(TableArea[SearchHit]):
         return super().must_wait(key) or (asked and self.needs_rows(key))
 
     def do_filter(self) -> None:
-        """Type another query."""
+        """Type another query in place of the one that stands there."""
         self.field.enter()
+        self.field.select_all()
 
     # Searching
 
@@ -195,8 +192,9 @@ class SearchArea(TableArea[SearchHit]):
             words, remedy = safe.error_words(self.error)
             return [("✗ The search failed", Tone.BAD), (words, Tone.PLAIN), (remedy, Tone.ACCENT)]
         if not self.query_filters.text:
+            key = self.context.keymap.words_for("filter")
             return [
-                ("Type what a tool should do, or its name.", Tone.PLAIN),
+                (f"Press {key} and type what a tool should do, or its name.", Tone.PLAIN),
                 ("Found by meaning and by words, both ranked; an exact name comes first.", Tone.MUTED),
             ]
         if self.hits is None:

@@ -20,7 +20,10 @@ class HeaderState:
     area: Area = Area.OVERVIEW
     counts: tuple[tuple[Area, int], ...] = ()
     database: str = ""
-    read_only: bool = False
+    source: str = ""
+    """What the last ingestion of workloads says about where they come from."""
+    badges: tuple[str, ...] = ()
+    """READ-ONLY, DEMO and the like."""
     stale: bool = False
 
 
@@ -33,6 +36,22 @@ _SHORTEST = {
     Area.OVERVIEW: "Over",
     Area.ACTIVITY: "Act",
 }
+
+
+_VARIANTS: tuple[tuple[dict[Area, str], bool, int], ...] = (
+    ({}, True, 200),
+    ({}, True, 28),
+    (_SHORT, True, 14),
+    (_SHORT, False, 14),
+    (_MIDDLE, False, 14),
+    (_SHORTEST, False, 18),
+    (_SHORTEST, False, 9),
+    (_SHORTEST, False, 0),
+)
+"""Richest first: names of the areas, whether the program is named, and cells for the database.
+
+The names of the areas shrink before the database leaves: which one this is must be seen on 80 columns too.
+"""
 
 
 class Header(Clickable):
@@ -50,12 +69,8 @@ class Header(Clickable):
         return content
 
     def _variants(self) -> Iterator[Content]:
-        yield self._line({}, program=True, counts=True, database=200)
-        yield self._line({}, program=True, counts=True, database=28)
-        yield self._line({}, program=True, counts=True)
-        yield self._line(_SHORT, program=True, counts=True)
-        yield self._line(_SHORT, counts=True)
-        yield self._line(_MIDDLE, counts=True)
+        for names, program, database in _VARIANTS:
+            yield self._line(names, program=program, counts=True, database=database)
         yield self._line(_MIDDLE)
         yield self._line(_SHORTEST)
 
@@ -87,6 +102,7 @@ class Header(Clickable):
             parts.append((f" {name} ", "$foreground-muted"))
         if self.state.stale:
             parts.append((" ! STALE", "bold $text-warning"))
-        if self.state.read_only:
-            parts.append((" READ-ONLY", "bold $text-accent"))
+        if self.state.source:
+            parts.append((f" {self.state.source}", "bold $text-warning"))
+        parts += [(f" {badge}", "bold $text-accent") for badge in self.state.badges]
         return Content.assemble(*parts)

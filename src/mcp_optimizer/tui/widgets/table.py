@@ -39,6 +39,10 @@ def _crop_middle(text: str, width: int) -> str:
     return set_cell_size(text, head) + "…" + text[-(width - head - 1) :] if width > 2 else "…"
 
 
+_CURSOR_SIGNS = {"row": " ", "cursor": "▌", "cursor-blurred": "▏"}
+"""Where the cursor is, and whether keys go there, is told without colour too."""
+
+
 class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """Rows drawn by a renderer. They are known by key: cursor, marks, sort and filter survive every refresh."""
 
@@ -305,7 +309,7 @@ class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
             state = "cursor" if self.has_focus else "cursor-blurred"
         marked = renderer.key(row) in self.rows.marks
         segments = [
-            Segment("▌" if place == self.rows.cursor else " ", self._style(state, Tone.ACCENT)),
+            Segment(_CURSOR_SIGNS[state], self._style(state, Tone.ACCENT)),
             Segment("●" if marked else " ", self._style(state, Tone.ACCENT)),
         ]
         plain = self._style(state, Tone.PLAIN)
