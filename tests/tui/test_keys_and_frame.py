@@ -78,7 +78,7 @@ async def test_the_header_names_the_database_and_the_badges(width: int, area: st
         await press(pilot, area)
         shown = app.base.query_one(Header).render().plain
         assert len(shown) <= width
-        database = app.context.feed.overview.database  # ty: ignore[unresolved-attribute]
+        database = app.context.feed.overview.database  # ty: ignore[missing-attribute]
         for word in ("DEMO", "READ-ONLY", database[-6:]):
             assert word in shown, shown
 

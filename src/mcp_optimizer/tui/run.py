@@ -25,9 +25,10 @@ def run(
     """Run the terminal UI until it is left; the exit code, and why it was left.
 
     ``keys`` maps action ids to the keys they get instead.
-    ``service_factory`` makes a service that is not open yet: it is opened inside the loop of the app. For read-only use
-    it must make a read-only service; ``read_only`` takes the dangerous actions away. ``badges`` stand in the header. ``logbook`` holds what is logged
-    meanwhile. ``state_file``: where area, theme, sorts and filters are kept for the next time. Raises KeyClashError.
+    ``service_factory`` makes a service that is not open yet: it is opened inside the loop of the app. For read-only
+    use it must make a read-only service; ``read_only`` takes the dangerous actions away. ``badges`` stand in the
+    header. ``logbook`` holds what is logged meanwhile. ``state_file``: where area, theme, sorts and filters are
+    kept for the next time. Raises KeyClashError.
     """
     app = OptimizerApp(
         service_factory,

@@ -20,7 +20,7 @@ class TerminalDriver(LinuxDriver):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._file = LosableFile(self._file, self._lose)  # ty: ignore[invalid-assignment]
+        self._file: LosableFile = LosableFile(self._file, self._lose)  # ty: ignore[invalid-argument-type]
         self._ending: signal.Signals | None = None
         self._look: asyncio.TimerHandle | None = None
 
@@ -44,7 +44,7 @@ class TerminalDriver(LinuxDriver):
         else:
             self._ending = number
             self._loop.call_later(GRACE_SECONDS, self._end_now)
-            self._app.end_by(number)  # ty: ignore[unresolved-attribute]
+            self._app.end_by(number)  # ty: ignore[missing-attribute]
 
     def _end_now(self) -> None:
         self.stop_application_mode()

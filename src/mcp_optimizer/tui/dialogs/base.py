@@ -62,7 +62,7 @@ class Dialog[T](Guarded, ModalScreen[T]):
         self._is_dismissed = True
         return super().dismiss(result)
 
-    def must_wait(self, key: str) -> bool:  # noqa: ARG002 - all keys alike
+    def must_wait(self, key: str) -> bool:
         """Whether what the next key is about is still on its way."""
         return any(w.node is self and w.group in self.awaited and not w.is_finished for w in self.app.workers)
 
