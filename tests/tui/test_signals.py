@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_optimizer.tui.terminal import split_escapes
 from tests.tui.pseudo_terminal import PseudoTerminal
 
 GIVEN_BACK = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l")
@@ -97,3 +98,35 @@ def test_suspended_and_back_it_paints_again(how: str, tmp_path: Path) -> None:
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.wait() == 128 + signal.SIGTERM
         assert terminal.is_as_before()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "pending"),
+    [
+        ("\x1b3", ["\x1b", "3"], ""),
+        ("i\x1b\r", ["i", "\x1b", "\r"], ""),
+        ("\x1b\x1b[B", ["\x1b", "\x1b[B"], ""),
+        ("\x1b[B\x1bOA", ["\x1b[B\x1bOA"], ""),
+        ("\x1b\x1b", ["\x1b"], "\x1b"),
+        ("a\x1b", ["a"], "\x1b"),
+        ("\x1b\t\x1bJ", ["\x1b", "\t", "\x1b", "J"], ""),
+    ],
+)
+def test_an_escape_is_apart_from_the_key_after_it(text: str, parts: list[str], pending: str) -> None:
+    split, rest = split_escapes(text)
+    assert [part for part in split if part] == parts
+    assert rest == pending
+
+
+@pytest.mark.parametrize(
+    "keys", ["i\x1b2", "i\x1b[B\x1b[B\x1b2", ":\r\r\x1b\x1b\x1b2", "x\x1b[B\x1b[B\x1b\x1b2", "i\x1b\x1b2"]
+)
+def test_a_bunch_with_escapes_in_a_real_terminal(keys: str, tmp_path: Path) -> None:
+    with program(tmp_path) as (terminal, state):
+        terminal.type(keys)
+        end = time.monotonic() + 20
+        while area(state) != "registry" and time.monotonic() < end:
+            terminal.read()
+        assert area(state) == "registry"
+        terminal.type("q")
+        assert terminal.wait() == 0

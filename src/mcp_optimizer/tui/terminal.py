@@ -2,15 +2,25 @@
 
 import asyncio
 import os
+import re
+import selectors
 import signal
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from textual import events
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 GRACE_SECONDS = 5.0
 """So long the program may take to close; then the terminal is given back without it."""
+ESCAPE = "\x1b"
+ESCAPE_SECONDS = 0.1
+"""So long after an escape what follows may still belong to it."""
+_ESCAPE_KEY = re.compile(r"(\x1b)(?=[^\[\]OP_^])")
+"""An escape that begins no sequence of a terminal."""
 LOOK_SECONDS = 1.0
 """Between two looks whether the terminal is still there."""
 
@@ -68,11 +78,42 @@ class TerminalDriver(LinuxDriver):
         else:
             self._lost()
 
+    def run_input_thread(self) -> None:
+        """Read keys; the end of the input is the loss of the terminal."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        pending = ""
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                ready = selector.select(ESCAPE_SECONDS)
+                if ready and not (data := os.read(self.fileno, 4096)):
+                    self._lose()
+                    return
+                parts, pending = split_escapes(pending + decode(data)) if ready else ([pending], "")
+                for part in filter(None, parts):
+                    for event in [events.Key("escape", ESCAPE)] if part == ESCAPE else parser.feed(part):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+
     def _run_input_thread(self) -> None:
         try:
             self.run_input_thread()
         except OSError:
             self._lose()
+
+
+def split_escapes(text: str) -> tuple[list[str], str]:
+    """What was read, with each escape key apart from the key typed right after it; and an escape that may begin more.
+
+    Over a slow line ``esc`` and the next key come in one piece, which otherwise reads as one key with alt.
+    """
+    parts = _ESCAPE_KEY.split(text)
+    if text.endswith(ESCAPE):
+        parts[-1] = parts[-1].removesuffix(ESCAPE)
+        return parts, ESCAPE
+    return parts, ""
 
 
 class LosableFile:

@@ -87,7 +87,7 @@ def help_content(keymap: Keymap, area: Area, *, narrow: bool = False) -> Content
         one = left[place] if place < len(left) else Content("")
         two = right[place] if place < len(right) else Content("")
         rows.append(Content.assemble(one, " " * max(_COLUMN - one.cell_length, 1), two) if two else one)
-    filters = "!not ~fuzzy /regex/ field:value field:=exact a|b tools:>5 updated:<1d"
+    filters = "!not ~fuzzy /re/ field:value field:=exact a|b tools:>5 updated:<1d"
     rows.append(Content.assemble(("Filter  ", STYLES[Tone.ACCENT]), filters))
     return Content("\n").join(rows)
 
