@@ -20,7 +20,8 @@ filter = "f"                    # one key
 ```
 
 Keys are named as Textual names them: `slash`, `question_mark`, `ctrl+d`, `f2`, `G`. What is marked ✎ changes what is
-stored; with `--read-only` it is not there. In a filter: `text`, `!not`, `~fuzzy`, `field:value`, `field:=exactly`;
+stored; with `--read-only` it is not there. In a filter: `text`, `!not`, `~fuzzy`, `/regex/`, `field:value`,
+`field:=exactly`, `one|other`, `tools:>5`, `updated:<1d`;
 quotes stand around spaces.
 """
 

@@ -59,7 +59,7 @@ AREAS: Final[dict[str, Steps]] = {
     "registry": _press("2", "G", *["k"] * 6),
     "workloads": _press("3", "G", *["k"] * 5),
     "relationships": _press("3", "/", Pasted("ledgerly-beta"), "enter", "e"),
-    "search": _press("5", Pasted("find out how warm it will be"), "enter"),
+    "search": _press("5", "slash", Pasted("find out how warm it will be"), "enter"),
     "activity": _press("6", "p", "p"),
 }
 """What is pressed before each picture, one after the other."""

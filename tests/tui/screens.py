@@ -24,11 +24,15 @@ def make_app(service: Any = None, **options: Any) -> OptimizerApp:
 
 async def settle(pilot: Pilot, *, but: tuple[str, ...] = ()) -> None:
     """Wait until all workers are through (but those of some groups) and all messages are handled."""
+    app = pilot.app
+    assert isinstance(app, OptimizerApp)
     waiting_for_ever = {"watch", *but}
     quiet = 0
     for _ in range(2_000):
         await pilot.pause()
-        busy = any(not worker.is_finished and worker.group not in waiting_for_ever for worker in pilot.app.workers)
+        busy = not app.type_ahead.idle or any(
+            not worker.is_finished and worker.group not in waiting_for_ever for worker in app.workers
+        )
         quiet = 0 if busy else quiet + 1
         if quiet >= 2:
             return
@@ -41,11 +45,12 @@ async def settle(pilot: Pilot, *, but: tuple[str, ...] = ()) -> None:
 async def running(
     service: Any = None, *, size: tuple[int, int] = (80, 24), but: tuple[str, ...] = (), **options: Any
 ) -> AsyncIterator[tuple[OptimizerApp, Pilot]]:
-    """The app, running and settled."""
+    """The app, running and settled; a mistake in the screens, which a person is only told of, fails the test."""
     app = make_app(service, **options)
     async with app.run_test(size=size) as pilot:
         await settle(pilot, but=but)
         yield app, pilot
+    assert list(app.mistakes) == []
 
 
 async def press(pilot: Pilot, *keys: str, but: tuple[str, ...] = ()) -> None:

@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_optimizer.tui.filtering import parse
+from mcp_optimizer.tui.filtering import filter_problem, parse
 
-ROW = {"name": "github-prod", "status": "running", "identity": "ghcr.io/github/server:1.0.1", "group": "team a"}
+ROW = {
+    "name": "github-prod",
+    "status": "running",
+    "identity": "ghcr.io/github/server:1.0.1",
+    "group": "team a",
+    "tools": "1,204",
+    "updated": "3h",
+    "relation": "linked\ndrifted",
+}
 
 
 def passes(text: str) -> bool:
@@ -36,6 +44,30 @@ def passes(text: str) -> bool:
         ('group:="team a"', True),
         ("server:1.0.1", True),
         ("https://x", False),
+        ("status:error|running", True),
+        ("status:error|stopped", False),
+        ("!status:error|stopped", True),
+        ("status:=stopped|=running", True),
+        ('group:="team b"|="team a"', True),
+        ("gitlab|github", True),
+        ("gitlab|bitbucket", False),
+        ("tools:>5", True),
+        ("tools:>=1204", True),
+        ("tools:<1,204", False),
+        ("!tools:>5", False),
+        ("tools:>x", False),
+        ("updated:<1d", True),
+        ("updated:>2h", True),
+        ("updated:>=1w", False),
+        ("/git(hub|lab)/", True),
+        ("name:/^github/", True),
+        ("name:/^prod/", False),
+        ("!name:/PROD$/", False),
+        ("/(/", False),
+        ("relation:drifted", True),
+        ("relation:=drifted", True),
+        ("relation:linked", True),
+        ("relation:=link", False),
         ("!", True),
         ("status:", True),
         ('"', True),
@@ -48,3 +80,20 @@ def test_words(text: str, expected: bool) -> None:
 @given(st.text())
 def test_every_text_is_a_filter(text: str) -> None:
     passes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nofield:x", "There is no field nofield; there are: group"),
+        ("!nofield:x", "There is no field nofield"),
+        ("name:/(/", "/(/ is not a regular expression"),
+        ("tools:>many", "many is neither a number nor an age"),
+        ("updated:<soon|<1d", "soon is neither"),
+        ("tools:>5 updated:<1d name:/x/ a|b https://x", ""),
+    ],
+)
+def test_what_is_not_understood_is_said(text: str, words: str) -> None:
+    problem = filter_problem(text, ROW)
+    assert problem.startswith(words)
+    assert bool(problem) is bool(words)

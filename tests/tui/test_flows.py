@@ -221,11 +221,11 @@ async def test_the_report_after_a_failure_is_not_that_of_an_earlier_success() ->
 async def test_another_query_begins_at_its_best_answer_and_the_cursor_at_its_end() -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "5", "slash")
         await type_text(pilot, "issue")
         await press(pilot, "enter", "G", "s")
         assert view(app).table.rows.cursor > 0
-        await press(pilot, "5")
+        await press(pilot, "5", "slash")
         field = app.view.query_one(LineInput)
         assert field.has_focus
         assert field.cursor_position == len("issue")
@@ -287,7 +287,7 @@ async def test_a_failed_ingestion_says_why_and_what_to_do() -> None:
 async def test_search_as_you_type_with_filters_and_jump() -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "5", "slash")
         await type_text(pilot, "issue")
         assert [query.text for (query,) in calls(service, "search")][-1] == "issue"
         await press(pilot, "f2", "enter", "t", "u")
@@ -303,7 +303,7 @@ async def test_tokens_are_compared_with_those_of_all_that_was_searched() -> None
     service = FakeService.loaded()
     service.views = [sample.workload("a", "x/a:1", group="one"), sample.workload("b", "x/b:1", group="two")]
     async with running(service) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "5", "slash")
         await type_text(pilot, "issue")
         both = sum(item.tokens for item in service.views)
         assert f"of {both} that all tools searched cost" in str(app.screen.query_one("#tokens", Static).content)
@@ -315,11 +315,11 @@ async def test_superseded_searches_are_cancelled_and_quick_typing_asks_once() ->
     service = FakeService.loaded()
     service.stalled = {"search"}
     async with running(service, search_delay=0.0) as (_, pilot):
-        await press(pilot, "5", "a", "b", but=("search",))
+        await press(pilot, "5", "slash", "a", "b", but=("search",))
         assert service.cancelled == ["search"]
     service = FakeService.loaded()
     async with running(service, search_delay=0.2) as (_, pilot):
-        await press(pilot, "5")
+        await press(pilot, "5", "slash")
         await pilot.press(*"issue")
         await asyncio.sleep(0.3)
         await settle(pilot)
@@ -392,7 +392,15 @@ async def test_no_control_character_of_a_name_reaches_the_screen() -> None:
     ]
     service.hits = [sample.hit(sample.HOSTILE, sample.HOSTILE, 2)]
     async with running(service) as (app, pilot):
-        for keys in (["2"], ["3"], ["4"], ["3", "d"], ["escape", "J"], ["escape", "y"], ["escape", "5", "a", "enter"]):
+        for keys in (
+            ["2"],
+            ["3"],
+            ["4"],
+            ["3", "d"],
+            ["escape", "J"],
+            ["escape", "y"],
+            ["escape", "5", "slash", "a", "enter"],
+        ):
             await press(pilot, *keys)
             picture = app.export_screenshot()
             assert "evil" in picture
@@ -481,7 +489,7 @@ def send(app: OptimizerApp, *keys: str) -> None:
 async def test_keys_that_come_in_a_bunch_go_where_they_are_meant() -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
-        send(app, "5", *"read a file")
+        send(app, "5", "slash", *"read a file")
         await settle(pilot)
         assert app.view.query_one(LineInput).value == "read a file"
         await press(pilot, "escape")
@@ -530,7 +538,7 @@ async def test_what_a_dialog_wants_pressed_is_in_sight_on_a_few_lines(keys: list
 async def test_why_an_expected_tool_is_not_found() -> None:
     service = FakeService.loaded()
     async with running(service, size=(120, 36)) as (app, pilot):
-        await press(pilot, "5", "escape", "w")
+        await press(pilot, "5", "w")
         assert said(app) == "Type a query first."
         await press(pilot, "slash")
         await type_text(pilot, "issue")

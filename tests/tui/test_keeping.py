@@ -192,7 +192,7 @@ async def test_the_log_is_shown_by_level_and_filtered_by_text() -> None:
 
         await press(pilot, "6", *"ppppp")
         assert events() == ["error", "warning", "info"]
-        await press(pilot, "v")
+        await press(pilot, "V")
         assert events() == ["error", "warning"]
         await press(pilot, "slash")
         await type_text(pilot, "warn")

@@ -52,11 +52,11 @@ async def test_c9_the_dry_run_is_shown_and_only_a_yes_does_it(settings: Settings
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 async def test_the_badge_says_which_file_is_looked_at(width: int) -> None:
-    async with running(FakeService.loaded(), size=(width, 24), read_only=True, badge="[b]team\x1b[31m.json") as (
+    async with running(FakeService.loaded(), size=(width, 24), read_only=True, file="[b]team\x1b[31m.json") as (
         app,
         _,
     ):
         header = app.query_one(Header)
-        assert "[b]te" in header.render().plain
+        assert "m.json" in header.render().plain
         assert header.render().cell_length <= width
         assert ("READ-ONLY" in header.render().plain) or width < 80

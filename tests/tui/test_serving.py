@@ -116,14 +116,14 @@ async def test_a_query_shows_what_it_returned_and_leads_to_a_server() -> None:
 async def test_a_query_is_asked_again_in_search_as_it_was_asked() -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
-        await press(pilot, *QUERIES, "e")
+        await press(pilot, *QUERIES, "a")
         assert isinstance(app.view, SearchArea)
         assert calls(service, "search")[-1] == (SearchQuery(text="open an issue", keywords="github"),)
         assert "keywords github" in str(app.view.query_one("#query-filters", Static).content)
         await press(pilot, "slash")
         await type_text(pilot, "s")
         assert calls(service, "search")[-1][0].keywords == ""
-        await press(pilot, "escape", "escape", "j", "e")
+        await press(pilot, "escape", "escape", "j", "a")
         assert calls(service, "search")[-1] == (SearchQuery(text="fetch a page", scope=Scope.REGISTRY),)
 
 

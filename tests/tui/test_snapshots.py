@@ -23,7 +23,7 @@ AREAS = {
     "registry": ["2"],
     "workloads": ["3"],
     "relationships": ["4"],
-    "search": ["5"],
+    "search": ["5", "slash"],
     "activity": ["escape", "6"],
 }
 """The keys that lead from one area to the next, in this order."""
@@ -162,7 +162,7 @@ async def test_can_not_open(pictures: Pictures) -> None:
 DIALOGS: dict[str, list[str]] = {
     "help": ["3", "question_mark"],
     "help-relationships": ["4", "question_mark"],
-    "help-search": ["5", "escape", "question_mark"],
+    "help-search": ["5", "question_mark"],
     "help-activity": ["6", "question_mark"],
     "palette": ["3", "colon"],
     "ingest": ["i"],

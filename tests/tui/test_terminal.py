@@ -23,7 +23,7 @@ FORBIDDEN = (
 """Bytes that only a payload can have brought; ``7331`` is text once its escape is gone, and is looked at apart."""
 WALK = [
     "1", "2", "jjj", "G", "z", "\x1b", "J", "\x1b", "y", "\x1b", "/evil\r", "3", "G", "jj", "z", "\x1b", "U", "\x1b",
-    "L", "\x1b", "d", "\x1b", "e", "z", "\x1b", "4", "G", "l", "jj", "5", "evil\r", "jj", "z", "\x1b", "6", "jj", "p",
+    "L", "\x1b", "d", "\x1b", "e", "z", "\x1b", "4", "G", "l", "jj", "5", "/evil\r", "jj", "z", "\x1b", "6", "jj", "p",
     "jj", "p", "jj", "p", "jj", "\r", "\x1b", "p", "i\r", "?", "\x1b", ":", "\x1b", "\x11",
 ]  # fmt: skip
 

@@ -25,7 +25,7 @@ def open_file(program: Program, file: str) -> int:
     with tempfile.TemporaryDirectory(prefix="mcp-optimizer-open-") as directory:
         settings = program.with_settings(db_url=f"sqlite:///{Path(directory) / 'opened.db'}").settings
         asyncio.run(_fill(settings, file))
-        code, _ = show_screens(settings, read_only=True, remembers=False, badge=_badge(file))
+        code, _ = show_screens(settings, read_only=True, remembers=False, file=_label(file))
     return code
 
 
@@ -37,6 +37,6 @@ async def _fill(settings: Settings, file: str) -> None:
             await service.ingest_document(file, on_progress=on_progress)
 
 
-def _badge(file: str) -> str:
+def _label(file: str) -> str:
     """What stands in the header: the file's name, or the URL without what may be secret."""
     return public_url(file) if "://" in file else Path(file).name

@@ -75,8 +75,8 @@ async def _fill(settings: Settings, simulator: object, *, changes: bool) -> None
             await service.ingest(IngestPart.ALL, allow_loss=True)
 
 
-def show_screens(settings: Settings, *, read_only: bool, remembers: bool = True, badge: str = "") -> tuple[int, str]:
-    """Show the screens until they are left; the exit code, and why. ``badge``: what is shown, in the header."""
+def show_screens(settings: Settings, *, read_only: bool, remembers: bool = True, file: str = "") -> tuple[int, str]:
+    """Show the screens until they are left; the exit code, and why. ``file``: what is shown, in the header."""
     from mcp_optimizer.service import DataService
 
     if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
@@ -88,18 +88,19 @@ def show_screens(settings: Settings, *, read_only: bool, remembers: bool = True,
         return run(
             lambda: DataService(settings, read_only=read_only),
             read_only=read_only,
+            badges=() if remembers or file else ("DEMO",),
             theme=settings.theme if "theme" in settings.model_fields_set else None,
             keys=settings.keys,
             logbook=logbook,
             state_file=state_directory() / "tui.json" if remembers else None,
-            badge=badge,
+            file=file,
         )
 
     from mcp_optimizer.tui.plain import plain_overview
 
     async def show() -> None:
         async with DataService(settings, read_only=True) as service:
-            click.echo((f"{one_line(badge)}, read-only\n\n" if badge else "") + await plain_overview(service), nl=False)
+            click.echo((f"{one_line(file)}, read-only\n\n" if file else "") + await plain_overview(service), nl=False)
 
     asyncio.run(show())
     return DONE, ""

@@ -1,6 +1,8 @@
 """The app: it holds the screens together. What is shown is the areas' business, what is done the actions'."""
 
 import asyncio
+import signal
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 from textual import events, on
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 from textual.worker import Worker, WorkerState
@@ -27,12 +30,15 @@ from mcp_optimizer.tui.dialogs.palette import PaletteDialog, commands
 from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog
 from mcp_optimizer.tui.dispatch import find_handler, footer_hints, header_state
 from mcp_optimizer.tui.feed import Feed, Resource, read
+from mcp_optimizer.tui.guard import Guarded, GuardedScreen
 from mcp_optimizer.tui.ingesting import Ingesting, Progressed
 from mcp_optimizer.tui.logbook import LogBook
 from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.messages import Go, Say, Target
+from mcp_optimizer.tui.terminal import TerminalDriver
 from mcp_optimizer.tui.themes import THEMES, first_theme
 from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.type_ahead import TypeAhead
 from mcp_optimizer.tui.watcher import CatalogChanged, WatchFailed, follow
 from mcp_optimizer.tui.widgets.footer import Footer
 from mcp_optimizer.tui.widgets.header import Header
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
 
 RETRY = 5.0
 """Seconds before what could not be read is tried again."""
+SAVE_SECONDS = 0.5
+"""Between two looks whether there is something new to remember."""
 SILENCE = 5.0
 """Seconds between two looks for servers that have fallen silent."""
 
@@ -55,7 +63,7 @@ class Leaving(StrEnum):
     """To look at sample data, and come back."""
 
 
-class OptimizerApp(App[Leaving]):
+class OptimizerApp(Guarded, App[Leaving]):
     """The terminal UI. The service is opened inside the app's loop and closed with it."""
 
     CSS_PATH = "style.tcss"
@@ -69,11 +77,12 @@ class OptimizerApp(App[Leaving]):
         service_factory: "Callable[[], DataService]",
         *,
         read_only: bool = False,
+        badges: tuple[str, ...] = (),
         theme: str | None = None,
         keys: Mapping[str, Sequence[str] | str] | None = None,
         logbook: LogBook | None = None,
         state_file: Path | None = None,
-        badge: str = "",
+        file: str = "",
         now: Clock = system_clock,
         stopwatch: Callable[[], float] | None = None,
         still: bool = False,
@@ -81,12 +90,12 @@ class OptimizerApp(App[Leaving]):
         first_area: Area | None = None,
         settled: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         feed = Feed(self._start_reading)
         self.context = Context(
-            feed, Keymap(read_only=read_only, keys=keys), read_only=read_only, clock=now, still=still
+            feed, Keymap(read_only=read_only, keys=keys), read_only=read_only, badges=badges, clock=now, still=still
         )
-        self.context.badge = badge
+        self.context.file = file
         if still:
             self.animation_level = "none"
             self.context.detail_delay = self.context.trial_delay = self.context.search_delay = 0.0
@@ -99,19 +108,29 @@ class OptimizerApp(App[Leaving]):
         if stopwatch is not None:
             self.context.stopwatch = stopwatch
         self._state_file = None if still else state_file
-        self._memory = recall(self._state_file)
+        self._memory = self._saved = recall(self._state_file)
         self.area = first_area or self._memory.area
         self.history: list[Target] = []
+        self.type_ahead = TypeAhead(self)
+        self.mistakes: deque[BaseException] = deque(maxlen=20)
+        """What went wrong in the screens themselves, and was told."""
+        self._is_up = False
         self.ingesting = Ingesting(self)
         self._stack = AsyncExitStack()
         self._service_factory = service_factory
+        suspend = self.context.keymap.named("suspend")
         for key in self.context.keymap.keys:
-            self.bind(key, f"press('{key}')", show=False)
+            everywhere = suspend is not None and key in suspend.keys
+            self._bindings.bind(key, f"press('{key}')", show=False, priority=everywhere)
         for own in THEMES:
             self.register_theme(own)
         wanted = theme or self._memory.theme
         self._first_theme = wanted if wanted in self.available_themes else first_theme(self.console.color_system)
         self.theme = self._first_theme
+
+    def get_default_screen(self) -> Screen:
+        """The screen under all dialogs."""
+        return GuardedScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         """Header, the areas, notice and footer."""
@@ -134,6 +153,8 @@ class OptimizerApp(App[Leaving]):
         self._open()
         if not self.context.still:
             self.set_interval(SILENCE, self._look_for_silent_servers)
+            self.set_interval(SAVE_SECONDS, self._save_state)
+        self._is_up = True
 
     def _open(self) -> None:
         self.run_worker(self._opening, name="open", group="service", exclusive=True, exit_on_error=False)
@@ -145,6 +166,7 @@ class OptimizerApp(App[Leaving]):
 
     async def on_unmount(self) -> None:
         """Let go of the service."""
+        self.type_ahead.close()
         self.workers.cancel_all()
         await self._stack.aclose()
 
@@ -248,22 +270,24 @@ class OptimizerApp(App[Leaving]):
         self.history.append(self.view.target())
         await self._go_to(event.target)
 
-    # Keys in a bunch, as a slow line brings them: the first opens something, the others are on their way already.
+    # Keys
 
     async def on_event(self, event: events.Event) -> None:
-        """Remember at which screen a key was aimed."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            event.aimed_at = self.screen  # ty: ignore[missing-attribute]
+        """Keys and pastes come in their order, each when what the one before it led to is there."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and not self.type_ahead.admit(event):
+            return
         await super().on_event(event)
 
-    def on_key(self, event: events.Key) -> None:
-        """A key that nobody took although a dialog or a field is there now: it goes there, and is no command."""
-        typed = isinstance(self.focused, Input) and event.is_printable
-        aimed_at = getattr(event, "aimed_at", None)
-        if aimed_at is None or not (typed or aimed_at is not self.screen):
+    # Mistakes of the program
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Tell and log a mistake in a worker, a handler, an action or a dialog: the screens stay."""
+        if not self._is_up:
+            super()._handle_exception(error)
             return
-        event.prevent_default().stop()
-        (self.focused or self.screen)._forward_event(events.Key(event.key, event.character))
+        self.mistakes.append(error)
+        self.context.logbook.take("error", "mistake in the screens", safe.origin(error))
+        self.say(f"✗ This should not have happened: {safe.error_line(error)}  (the log in Activity has it)", Tone.BAD)
 
     # Actions
 
@@ -386,11 +410,38 @@ class OptimizerApp(App[Leaving]):
         self._leave(Leaving.DEMO)
 
     def _leave(self, why: Leaving) -> None:
+        self._save_state()
+        self.exit(why)
+
+    def end_by(self, number: signal.Signals) -> None:
+        """Leave because of a signal: nothing is lost, and the exit code names it."""
+        self._save_state()
+        self.exit(Leaving.QUIT, return_code=128 + number)
+
+    def action_help_quit(self) -> None:
+        """What ctrl-c means elsewhere has a key of its own here."""
+        self.say(f"Press {self.context.keymap.words_for('quit') or '^q'} to quit.", Tone.MUTED)
+
+    def do_suspend(self) -> None:
+        """Into the background; ``fg`` brings it back."""
+        self._save_state()
+        self.action_suspend_process()
+
+    @on(Driver.SignalResume)
+    def _paint_again(self) -> None:
+        """Back from the background: another program had the terminal."""
+        self.refresh(layout=True)
+
+    def _save_state(self) -> None:
+        """Remember how things are left as soon as they are: no end of the program is told beforehand."""
+        if self._state_file is None or not self.screen_stack:
+            return
         lists = {name: state for view in self.base.query(AreaView) for name, state in view.remember().items()}
         theme = self._memory.theme if self.theme == self._first_theme else self.theme  # only what a person chose
-        kept = Memory(area=self.area, theme=theme, lists={**self._memory.lists, **lists})
-        remember(self._state_file, kept)
-        self.exit(why)
+        memory = Memory(area=self.area, theme=theme, lists={**self._memory.lists, **lists})
+        if memory != self._saved:
+            self._saved = memory
+            remember(self._state_file, memory)
 
     # Frame
 

@@ -21,8 +21,10 @@ class Context:
     feed: Feed
     keymap: Keymap
     read_only: bool = False
-    badge: str = ""
-    """What is looked at, where that is not the person's own database; stands in the header."""
+    file: str = ""
+    """What is looked at, where that is not the person's own database; stands in the header in place of its name."""
+    badges: tuple[str, ...] = ()
+    """What the header says about the kind of this session: DEMO."""
     service: "DataService | None" = None
     """Set once the service is open; the screens are there before it is."""
     logbook: LogBook = field(default_factory=LogBook)

@@ -6,6 +6,7 @@ from typing import Any
 from textual.dom import DOMNode
 from textual.widget import Widget
 
+from mcp_optimizer.domain.views import Overview
 from mcp_optimizer.tui.actions import Action, Area, Keymap, full_id, key_words
 from mcp_optimizer.tui.areas.base import AreaView
 from mcp_optimizer.tui.context import Context
@@ -36,6 +37,15 @@ def footer_hints(keymap: Keymap, area: Area, focused: Widget | None, view: AreaV
     return tuple(Hint(key_words(a.keys[0]), view.labels.get(a.id, a.label), full_id(a)) for a in wanted)
 
 
+def source_words(overview: Overview | None) -> str:
+    """That the source of the workloads did not answer the last time; nothing while all is well."""
+    runs = [run for run in overview.runs if run.what in {"workloads", "all"}] if overview else []
+    last = max(runs, key=lambda run: run.started_at, default=None)
+    if last is None or last.outcome != "failed":
+        return ""
+    return "✗ ToolHive" if "toolhive" in last.source.casefold() else "✗ source"
+
+
 def header_state(context: Context, area: Area) -> HeaderState:
     """What the header shows."""
     overview = context.feed.overview
@@ -43,8 +53,8 @@ def header_state(context: Context, area: Area) -> HeaderState:
     return HeaderState(
         area=area,
         counts=counts,
-        database=overview.database if overview else "",
-        badge=context.badge,
-        read_only=context.read_only,
+        database=overview.database if overview and not context.file else "",
+        source=source_words(overview),
+        badges=(*filter(None, (context.file,)), *context.badges, *(("READ-ONLY",) if context.read_only else ())),
         stale=bool(context.feed.errors) or not context.watching or context.opening_error is not None,
     )

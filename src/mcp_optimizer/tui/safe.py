@@ -1,6 +1,7 @@
 """The way of every text from outside onto the screen: sanitised, and never read as markup."""
 
 from collections.abc import Iterable
+from traceback import extract_tb
 
 from textual.content import Content
 
@@ -36,3 +37,11 @@ def error_words(error: BaseException | None) -> tuple[str, str]:
 def error_line(error: BaseException | None) -> str:
     """The same in one line."""
     return " – ".join(words for words in error_words(error) if words)
+
+
+def origin(error: BaseException) -> dict[str, str]:
+    """An error for the log, with the places in the code that it came through, the innermost first."""
+    places = [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)
+    ]
+    return {"error": error_line(error), "at": " < ".join(reversed(places[-6:]))}

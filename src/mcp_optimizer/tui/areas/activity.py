@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.style import Style
@@ -59,6 +60,10 @@ class ActivityArea(DetailArea):
     area = Area.ACTIVITY
     needs = (Resource.OVERVIEW, *_LISTS)
     labels: ClassVar[dict[str, str]] = {"jump": "Server"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "step_pane(1)", show=False),
+        Binding("shift+tab", "step_pane(-1)", show=False),
+    ]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -125,6 +130,10 @@ class ActivityArea(DetailArea):
         table = self.query_one(f"#{_LOG}", Table)
         table.say(_nothing(_LOG, filtered=bool(table.rows.filter_text)))
         table.put(self.context.logbook.lines(self.least))
+
+    def action_step_pane(self, by: int) -> None:
+        """The next or the previous list."""
+        (self.do_pane if by > 0 else self.do_pane_back)()
 
     def do_level(self) -> None:
         """Show the log from the next level up."""

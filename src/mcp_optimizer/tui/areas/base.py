@@ -10,6 +10,7 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.save import Offer
 from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
 from mcp_optimizer.tui.tone import Tone
@@ -17,7 +18,7 @@ from mcp_optimizer.tui.tone import Tone
 type Message = Sequence[tuple[str, Tone]]
 
 
-class AreaView(Vertical):
+class AreaView(Guarded, Vertical):
     """One area. It is told when the feed has news, and reads what it needs from there."""
 
     area: ClassVar[Area]
@@ -58,6 +59,18 @@ class AreaView(Vertical):
 
     def recall(self, lists: Mapping[str, ListState]) -> None:
         """Put them back to how they were left the last time."""
+
+    def needs_rows(self, key: str) -> bool:
+        """Whether a key does something with what is listed here."""
+        action = self.context.keymap.find(key, self.area)
+        return action is not None and action.section not in {"Areas", "Program"} and action.id != "back"
+
+    def must_wait(self, key: str) -> bool:
+        """Whether a key would be lost if it came now, since nothing has been read yet."""
+        feed = self.context.feed
+        if self.context.opening_error is not None or not self.needs_rows(key):
+            return False
+        return self.context.service is None or any(r not in feed.values and r not in feed.errors for r in self.needs)
 
     def close(self) -> bool:
         """Leave what is open inside the area; False when nothing is."""

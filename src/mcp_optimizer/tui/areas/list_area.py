@@ -10,7 +10,7 @@ from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import TableArea
 from mcp_optimizer.tui.columns import Sort
 from mcp_optimizer.tui.context import Context
-from mcp_optimizer.tui.filtering import unknown_field
+from mcp_optimizer.tui.filtering import filter_problem
 from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
 from mcp_optimizer.tui.tone import Tone
@@ -59,18 +59,16 @@ class ListArea[R](TableArea[R]):
             name = self.table.rows.renderer.name
             trouble = [
                 (f"No {name} pass the filter.", Tone.PLAIN),
-                *self._fields_there_are(),
+                *self._not_understood(),
                 ("esc takes it away.", Tone.MUTED),
             ]
         self.table.say(trouble if trouble is not None else self.empty())
 
-    def _fields_there_are(self) -> Message:
-        """What may stand before a colon, where something else does."""
+    def _not_understood(self) -> Message:
+        """What of the filter says nothing here."""
         rows = self.table.rows
-        unknown = unknown_field(rows.filter_text, rows.renderer.field_names)
-        if not unknown:
-            return ()
-        return [(f"There is no field {unknown}; there are: {', '.join(sorted(rows.renderer.field_names))}.", Tone.WARN)]
+        problem = filter_problem(rows.filter_text, rows.renderer.field_names)
+        return [(problem, Tone.WARN)] if problem else ()
 
     # Places
 

@@ -32,7 +32,7 @@ from mcp_optimizer.tui.renderers.hits import hit_renderer
 from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.footer import Hint
-from mcp_optimizer.tui.widgets.line_input import LineInput
+from mcp_optimizer.tui.widgets.line_input import AreaInput, LineInput
 from mcp_optimizer.tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class SearchArea(TableArea[SearchHit]):
         """The query, its filters, results, detail."""
         with Horizontal(id="query"):
             yield Static("›", classes="sign")
-            yield LineInput(
+            yield AreaInput(
                 placeholder="what should a tool do?", hints=_HINTS, still=self.context.still, id="query-text"
             )
         yield Static(id="query-filters")
@@ -105,16 +105,20 @@ class SearchArea(TableArea[SearchHit]):
             self._start()
 
     def take_focus(self) -> None:
-        """The query while there is none, then the results."""
-        self.screen.set_focus(self.table if self.hits else self.field)
+        """The results; a query is typed after its key, so that the keys of the areas work here too."""
+        self.screen.set_focus(self.table)
 
-    def enter(self) -> None:
-        """What is typed next is a query, always."""
-        self.do_filter()
+    def must_wait(self, key: str) -> bool:
+        """Whether hits are still on their way."""
+        asked = self._timer is not None or any(
+            w.node is self and w.group == "search" and not w.is_finished for w in self.app.workers
+        )
+        return super().must_wait(key) or (asked and self.needs_rows(key))
 
     def do_filter(self) -> None:
-        """Type another query."""
+        """Type another query in place of the one that stands there."""
         self.field.enter()
+        self.field.select_all()
 
     # Searching
 
@@ -134,6 +138,7 @@ class SearchArea(TableArea[SearchHit]):
         self.screen.set_focus(self.table)
 
     def _start(self) -> None:
+        self._timer = None
         text = self.field.value.strip()
         self.query_filters = self.query_filters.model_copy(update={"text": text})
         service = self.context.service
@@ -187,8 +192,9 @@ class SearchArea(TableArea[SearchHit]):
             words, remedy = safe.error_words(self.error)
             return [("✗ The search failed", Tone.BAD), (words, Tone.PLAIN), (remedy, Tone.ACCENT)]
         if not self.query_filters.text:
+            key = self.context.keymap.words_for("filter")
             return [
-                ("Type what a tool should do, or its name.", Tone.PLAIN),
+                (f"Press {key} and type what a tool should do, or its name.", Tone.PLAIN),
                 ("Found by meaning and by words, both ranked; an exact name comes first.", Tone.MUTED),
             ]
         if self.hits is None:

@@ -26,6 +26,10 @@ type Reading = Callable[[], Coroutine[Any, Any, Value]]
 """A call of the service that is not made before its worker starts."""
 
 
+_ABOUT_DETAIL = frozenset({"nearest", "json", "copy", "export"})
+"""Actions on what was read for a row, which may not be there as soon as the row is."""
+
+
 class TableArea[R](DetailArea):
     """Rows of one resource, and one of them in detail."""
 
@@ -86,6 +90,17 @@ class TableArea[R](DetailArea):
         """What a row is called in a target."""
         return self.table.rows.renderer.key(row)
 
+    def must_wait(self, key: str) -> bool:
+        """Whether the detail that a key is about is still being read."""
+        if super().must_wait(key):
+            return True
+        action = self.context.keymap.find(key, self.area)
+        if action is None or action.id not in _ABOUT_DETAIL:
+            return False
+        return self._detail_timer is not None or any(
+            w.node is self and w.group == "detail" and not w.is_finished for w in self.app.workers
+        )
+
     # Events
 
     @on(Table.Highlighted)
@@ -114,6 +129,7 @@ class TableArea[R](DetailArea):
             self._start_reading()
 
     def _start_reading(self) -> None:
+        self._detail_timer = None
         row = self.row
         if row is None or self.context.service is None:
             return

@@ -4,32 +4,35 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.messages import Say
 from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Footer, Hint
 
 
-class Dialog[T](ModalScreen[T]):
+class Dialog[T](Guarded, ModalScreen[T]):
     """A frame over the screen. Its keys are its own; those of the lists reach what has the focus in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
     heading = ""
     hints: ClassVar[tuple[Hint, ...]] = (Hint("esc", "close", "dialog:close"),)
+    awaited: ClassVar[frozenset[str]] = frozenset()
+    """Groups of workers whose outcome decides what the next key means."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
-        self._typed_ahead: list[events.Event] = []
+        self._is_dismissed = False
 
     def compose(self) -> ComposeResult:
         """Frame, body, keys."""
@@ -52,20 +55,20 @@ class Dialog[T](ModalScreen[T]):
         """The same, with the mouse."""
         self.action_close()
 
-    def _forward_event(self, event: events.Event) -> None:
-        """Keep what is typed before anything here has the focus: over a slow line keys come in a bunch."""
-        if self.focused is None and isinstance(event, events.Key | events.Paste):
-            self._typed_ahead.append(event)
-        else:
-            super()._forward_event(event)
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Close, with a result: once, whatever comes after."""
+        if self._is_dismissed or not self.is_current:
+            return AwaitComplete()
+        self._is_dismissed = True
+        return super().dismiss(result)
 
-    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
-        """Give what gets the focus what was typed before."""
-        super().set_focus(widget, scroll_visible, from_app_focus)
-        if self.focused is not None:
-            kept, self._typed_ahead = self._typed_ahead, []
-            for event in kept:
-                self.focused._forward_event(event)
+    def must_wait(self, key: str) -> bool:
+        """Whether what the next key is about is still on its way."""
+        return any(w.node is self and w.group in self.awaited and not w.is_finished for w in self.app.workers)
+
+    def do_suspend(self) -> None:
+        """Into the background, from here too."""
+        self.app.action_suspend_process()
 
     def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Leave a line that is read when the dialog is gone."""

@@ -36,6 +36,7 @@ type ReadChoices = Callable[[], Coroutine[Any, Any, Sequence[Choice]]]
 class ChooseDialog(Dialog[str]):
     """The key of what was chosen. The choices are read while the dialog is open already."""
 
+    awaited = frozenset({"choices"})
     hints = (Hint("↵", "choose", "dialog:jump"), Hint("↑↓", "move"), Hint("esc", "cancel", "dialog:close"))
 
     def __init__(self, context: Context, heading: str, read: ReadChoices) -> None:

@@ -21,6 +21,7 @@ from mcp_optimizer.tui.widgets.footer import Hint
 class ConfirmDialog(Dialog[bool]):
     """The dry run first; Cancel has the focus. True when it was done."""
 
+    awaited = frozenset({"dry-run", "deed"})
     hints = (Hint("←→", "choose"), Hint("↵", "do it"), Hint("↑↓", "scroll"), Hint("esc", "cancel", "dialog:close"))
 
     def __init__(self, context: Context, question: Question[Any]) -> None:

@@ -15,12 +15,14 @@ from mcp_optimizer.tui.tone import STYLES, Tone
 
 _KEYS = 9
 _COLUMN = 37
+_TWO_COLUMNS = 80
+"""Cells that the screen has where there are two columns."""
 _PAIRS = (
     ("down", "up", "Next, previous; arrows too"),
     ("top", "bottom", "First, last row"),
     ("page_down", "page_up", "Half a page down, up"),
     ("expand", "collapse", "Open, close; arrows too"),
-    ("sort", "sort_reverse", "Sort, turn round"),
+    ("sort", "sort_reverse", "Sort, reverse"),
     ("mark", "mark_all", "Mark one, all shown"),
     ("rematch", "rematch_all", "Re-match chosen, all"),
     ("link", "unlink", "Link, unlink by hand"),
@@ -36,9 +38,32 @@ class HelpDialog(Dialog[None]):
         self.heading = f"{area.label}: keys"
 
     def body(self) -> ComposeResult:
-        """Two columns."""
+        """Two columns, or one where there is no room for two."""
         with VerticalScroll(classes="scroll"):
-            yield Static(help_content(self.context.keymap, self.area))
+            yield Static(self._content(), id="keys")
+
+    def on_resize(self) -> None:
+        """One column or two."""
+        self.query_one("#keys", Static).update(self._content())
+
+    def _content(self) -> Content:
+        return help_content(self.context.keymap, self.area, narrow=self.app.size.width < _TWO_COLUMNS)
+
+    def do_down(self) -> None:
+        """Scroll."""
+        self.query_one(VerticalScroll).scroll_down(animate=False)
+
+    def do_up(self) -> None:
+        """Scroll back."""
+        self.query_one(VerticalScroll).scroll_up(animate=False)
+
+    def do_page_down(self) -> None:
+        """Scroll a page."""
+        self.query_one(VerticalScroll).scroll_page_down(animate=False)
+
+    def do_page_up(self) -> None:
+        """Scroll a page back."""
+        self.query_one(VerticalScroll).scroll_page_up(animate=False)
 
     def do_help(self) -> None:
         """The key that opened it closes it too."""
@@ -49,24 +74,21 @@ class HelpDialog(Dialog[None]):
         self.dismiss(None)
 
 
-def help_content(keymap: Keymap, area: Area) -> Content:
+def help_content(keymap: Keymap, area: Area, *, narrow: bool = False) -> Content:
     """Sections of keys in two columns of about the same height, and the filter language."""
     actions = [action for action in keymap.in_area(area) if action.id != "area"]
     blocks = [_block(name, list(group)) for name, group in groupby(actions, key=lambda action: action.section)]
     left: list[Content] = [_head("Areas"), _line(f"1–{len(Area)}", "Go to an area")]
     right: list[Content] = []
     for block in blocks:
-        (left if len(left) <= len(right) else right).extend(block)
+        (left if narrow or len(left) <= len(right) else right).extend(block)
     rows = []
     for place in range(max(len(left), len(right))):
         one = left[place] if place < len(left) else Content("")
         two = right[place] if place < len(right) else Content("")
-        rows.append(Content.assemble(one, " " * max(_COLUMN - one.cell_length, 1), two))
-    rows.append(
-        Content.assemble(
-            ("Filter  ", STYLES[Tone.ACCENT]), ("word word  !not  ~fuzzy  field:value  field:=exactly", "")
-        )
-    )
+        rows.append(Content.assemble(one, " " * max(_COLUMN - one.cell_length, 1), two) if two else one)
+    filters = "!not ~fuzzy /re/ field:value field:=exact a|b tools:>5 updated:<1d"
+    rows.append(Content.assemble(("Filter  ", STYLES[Tone.ACCENT]), filters))
     return Content("\n").join(rows)
 
 

@@ -48,6 +48,7 @@ def text_offer(label: str, file: str, make: Callable[[], str]) -> Offer:
 class SaveDialog(Dialog[None]):
     """What, and where to. A file that is there already is only replaced when ``enter`` is pressed once more."""
 
+    awaited = frozenset({"save"})
     hints = (Hint("tab", "next"), Hint("space", "choose"), Hint("↵", "write"), Hint("esc", "cancel", "dialog:close"))
 
     def __init__(self, context: Context, heading: str, offers: Sequence[Offer], directory: Path | None = None) -> None:
@@ -97,7 +98,12 @@ class SaveDialog(Dialog[None]):
     @on(Button.Pressed, "#write")
     def write(self) -> None:
         """Write it."""
-        path = Path(self.query_one("#path", LineInput).value.strip()).expanduser()
+        typed = self.query_one("#path", LineInput).value.strip()
+        try:
+            path = Path(typed).expanduser()
+        except RuntimeError:  # ~ of somebody who has no home
+            self._problem(f"✗ There is no user {typed.partition('/')[0]}: write the whole path.", Tone.BAD)
+            return
         offer, agreed = self.offer, self._agreed == path
 
         async def work() -> str | None:

@@ -34,7 +34,7 @@ def workload_renderer(clock: Clock) -> Renderer[WorkloadView]:
         key=lambda w: w.name,
         fields={
             "status": lambda w: w.status,
-            "relation": lambda w: w.relation.value,
+            "relation": lambda w: f"{w.relation.value}\n{relation_word(w)}",
             "server": lambda w: w.registry_server or "",
             "is": _flags,
             "id": lambda w: w.id,

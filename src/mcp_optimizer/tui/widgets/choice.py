@@ -9,8 +9,10 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from mcp_optimizer.tui.guard import Guarded
 
-class OneOf(Widget, can_focus=True):
+
+class OneOf(Guarded, Widget, can_focus=True):
     """Lines of which one is chosen, with ``up`` and ``down``, ``space``, or a click."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -43,7 +45,7 @@ class OneOf(Widget, can_focus=True):
         self.chosen = min(event.y, len(self.labels) - 1)
 
 
-class YesNo(Widget, can_focus=True):
+class YesNo(Guarded, Widget, can_focus=True):
     """A line that is checked or not, with ``space`` or a click."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "flip", show=False)]

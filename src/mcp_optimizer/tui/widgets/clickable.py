@@ -3,8 +3,10 @@
 from textual import events
 from textual.widget import Widget
 
+from mcp_optimizer.tui.guard import Guarded
 
-class Clickable(Widget):
+
+class Clickable(Guarded, Widget):
     """Parts whose style has ``perform`` in its meta run the action of that name."""
 
     async def on_click(self, event: events.Click) -> None:

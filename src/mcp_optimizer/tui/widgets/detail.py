@@ -10,11 +10,13 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions
 
+from mcp_optimizer.tui.guard import Guarded
+
 type Build = Callable[[int], tuple[Content, ...]]
 """The lines of a document for a width in cells."""
 
 
-class DetailPane(ScrollView, can_focus=True, inherit_bindings=False):
+class DetailPane(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """A document that scrolls. Another subject begins at its top, the same one stays where it was read."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002

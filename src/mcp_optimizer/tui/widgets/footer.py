@@ -8,6 +8,10 @@ from textual.style import Style
 
 from mcp_optimizer.tui.widgets.clickable import Clickable
 
+_GAP = 2
+"""Blanks after each hint."""
+_CUT = "…"
+
 
 @dataclass(frozen=True)
 class Hint:
@@ -24,16 +28,19 @@ class Footer(Clickable):
     hints: reactive[tuple[Hint, ...]] = reactive(())
 
     def render(self) -> Content:
-        """As many hints as there is room for."""
+        """As many hints as there is room for; a sign at the end where that is not all."""
+        contents = [self._hint(hint) for hint in self.hints]
         room = self.size.width - 1
+        if sum(content.cell_length for content in contents) <= room + _GAP:
+            return Content(" ") + Content("").join(contents)
+        room -= len(_CUT)
         shown: list[Content] = []
-        for hint in self.hints:
-            content = self._hint(hint)
-            if content.cell_length > room:
+        for content in contents:
+            if content.cell_length - _GAP > room:
                 break
             room -= content.cell_length
             shown.append(content)
-        return Content(" ") + Content("").join(shown)
+        return Content(" ") + Content("").join(shown) + Content.styled(_CUT, "$foreground-muted")
 
     def _hint(self, hint: Hint) -> Content:
         content = Content.assemble((hint.key, "bold $text-accent"), f" {hint.label}", "  ")

@@ -20,14 +20,14 @@ class HeaderState:
     area: Area = Area.OVERVIEW
     counts: tuple[tuple[Area, int], ...] = ()
     database: str = ""
-    badge: str = ""
-    """In place of the database's name, and kept longer where there is little room."""
-    read_only: bool = False
+    source: str = ""
+    """What the last ingestion of workloads says about where they come from."""
+    badges: tuple[str, ...] = ()
+    """READ-ONLY, DEMO and the like."""
     stale: bool = False
 
 
 _BADGE_CELLS = 16
-_SHORT_BADGE_CELLS = 9
 _SHORT = {Area.RELATIONSHIPS: "Relations"}
 _MIDDLE = {Area.REGISTRY: "Reg", Area.WORKLOADS: "Work", Area.RELATIONSHIPS: "Relations"}
 _SHORTEST = {
@@ -37,6 +37,22 @@ _SHORTEST = {
     Area.OVERVIEW: "Over",
     Area.ACTIVITY: "Act",
 }
+
+
+_VARIANTS: tuple[tuple[dict[Area, str], bool, int], ...] = (
+    ({}, True, 200),
+    ({}, True, 28),
+    (_SHORT, True, 14),
+    (_SHORT, False, 14),
+    (_MIDDLE, False, 14),
+    (_SHORTEST, False, 18),
+    (_SHORTEST, False, 9),
+    (_SHORTEST, False, 0),
+)
+"""Richest first: names of the areas, whether the program is named, and cells for the database.
+
+The names of the areas shrink before the database leaves: which one this is must be seen on 80 columns too.
+"""
 
 
 class Header(Clickable):
@@ -54,16 +70,10 @@ class Header(Clickable):
         return content
 
     def _variants(self) -> Iterator[Content]:
-        yield self._line({}, program=True, counts=True, database=200)
-        yield self._line({}, program=True, counts=True, database=28)
-        yield self._line({}, program=True, counts=True)
-        yield self._line(_SHORT, program=True, counts=True)
-        yield self._line(_SHORT, counts=True)
-        yield self._line(_MIDDLE, counts=True)
+        for names, program, database in _VARIANTS:
+            yield self._line(names, program=program, counts=True, database=database)
         yield self._line(_MIDDLE)
         yield self._line(_SHORTEST)
-        if self.state.badge:  # whoever looks at a file can't change it: that goes without saying
-            yield self._line(_SHORTEST, short=True)
 
     def _line(
         self,
@@ -72,13 +82,12 @@ class Header(Clickable):
         program: bool = False,
         counts: bool = False,
         database: int = 0,
-        short: bool = False,
     ) -> Content:
         state = self.state
         numbers = dict(state.counts) if counts else {}
         left = Content.assemble((" mcp-optimizer ", "bold $text-accent"), " ") if program else Content("")
         tabs = Content("").join(self._tab(area, names.get(area, area.label), numbers.get(area)) for area in Area)
-        right = self._state(database=database, short=short)
+        right = self._state(database=database)
         room = self.size.width - left.cell_length - tabs.cell_length - right.cell_length
         return Content.assemble(left, tabs, " " * max(room, 0 if not right else 1), right)
 
@@ -90,19 +99,20 @@ class Header(Clickable):
         content = Content.styled(text, base) if active else Content.assemble((text[:3], "$text-accent"), text[3:])
         return content.stylize(click)
 
-    def _state(self, *, database: int, short: bool) -> Content:
+    def _state(self, *, database: int) -> Content:
         """``database``: cells its name may take, the end of it where that is too long."""
         parts: list[tuple[str, str]] = []
-        if self.state.badge:
-            room = _SHORT_BADGE_CELLS if short else max(database, _BADGE_CELLS)
-            name = one_line(self.state.badge)
-            parts.append((f" {name if len(name) <= room else name[: room - 1] + '…'} ", "bold reverse"))
-        elif database and self.state.database:
-            name = one_line(self.state.database)
-            name = "…" + name[1 - database :] if len(name) > database else name
-            parts.append((f" {name} ", "$foreground-muted"))
+        if database and self.state.database:
+            parts.append((f" {_shortened(self.state.database, database)} ", "$foreground-muted"))
         if self.state.stale:
             parts.append((" ! STALE", "bold $text-warning"))
-        if self.state.read_only and not short:
-            parts.append((" READ-ONLY", "bold $text-accent"))
+        if self.state.source:
+            parts.append((f" {self.state.source}", "bold $text-warning"))
+        parts += [(f" {_shortened(badge, _BADGE_CELLS)}", "bold $text-accent") for badge in self.state.badges]
         return Content.assemble(*parts)
+
+
+def _shortened(text: str, cells: int) -> str:
+    """The end of a text, which tells more than its start does."""
+    name = one_line(text)
+    return "…" + name[1 - cells :] if len(name) > cells else name

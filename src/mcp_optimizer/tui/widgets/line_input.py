@@ -11,16 +11,19 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.footer import Hint
 
 
-class LineInput(Input):
-    """An input that is left with ``enter``, ``down`` or ``esc``."""
+class LineInput(Guarded, Input):
+    """An input that is left with ``enter`` or ``esc``; up and down only move."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "leave(False)", show=False),
+        Binding("enter", "leave(False)", show=False),
         Binding("escape", "leave(True)", show=False),
+        Binding("down", "screen.focus_next", show=False),
+        Binding("up", "screen.focus_previous", show=False),
     ]
 
     class Left(Message):
@@ -59,6 +62,18 @@ class LineInput(Input):
         self.post_message(self.Left(self, given_up=given_up))
 
 
+class AreaInput(LineInput):
+    """Here ``down`` goes into the list that belongs to the field, and ``up`` stays."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "leave(False)", show=False),
+        Binding("up", "stay", show=False),
+    ]
+
+    def action_stay(self) -> None:
+        """There is nothing above."""
+
+
 class ListInput(LineInput):
     """Here ``down`` and ``up`` move in the list below; the dialog has ``action_step``."""
 
@@ -68,7 +83,7 @@ class ListInput(LineInput):
     ]
 
 
-class FilterLine(Horizontal):
+class FilterLine(Guarded, Horizontal):
     """The filter of a list and how much of it is shown; it stays in sight."""
 
     HINTS = (Hint("↵", "keep"), Hint("esc", "clear"), Hint("", "text  !not  ~fuzzy  field:value"))
@@ -80,7 +95,7 @@ class FilterLine(Horizontal):
     def compose(self) -> ComposeResult:
         """Sign, field, count."""
         yield Static("/", classes="sign")
-        yield LineInput(placeholder="filter", hints=self.HINTS, still=self._still)
+        yield AreaInput(placeholder="filter", hints=self.HINTS, still=self._still)
         yield Static("", classes="count")
 
     @property

@@ -4,12 +4,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from mcp_optimizer.tui import safe
+from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.tone import STYLES, Tone
 
 _BAR = 16
 
 
-class Notice(Static):
+class Notice(Guarded, Static):
     """The last message, until there is another or it is cleared."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002

@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.columns import GAP, Column, Renderer, Sort, Widths, lay_out, natural_widths
+from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.rows import Rows
 from mcp_optimizer.tui.tone import Tone
 
@@ -38,7 +39,11 @@ def _crop_middle(text: str, width: int) -> str:
     return set_cell_size(text, head) + "…" + text[-(width - head - 1) :] if width > 2 else "…"
 
 
-class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
+_CURSOR_SIGNS = {"row": " ", "cursor": "▌", "cursor-blurred": "▏"}
+"""Where the cursor is, and whether keys go there, is told without colour too."""
+
+
+class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """Rows drawn by a renderer. They are known by key: cursor, marks, sort and filter survive every refresh."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -304,7 +309,7 @@ class Table[R](ScrollView, can_focus=True, inherit_bindings=False):
             state = "cursor" if self.has_focus else "cursor-blurred"
         marked = renderer.key(row) in self.rows.marks
         segments = [
-            Segment("▌" if place == self.rows.cursor else " ", self._style(state, Tone.ACCENT)),
+            Segment(_CURSOR_SIGNS[state], self._style(state, Tone.ACCENT)),
             Segment("●" if marked else " ", self._style(state, Tone.ACCENT)),
         ]
         plain = self._style(state, Tone.PLAIN)
