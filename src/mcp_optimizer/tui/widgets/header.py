@@ -74,6 +74,7 @@ class Header(Clickable):
             yield self._line(names, program=program, counts=True, database=database)
         yield self._line(_MIDDLE)
         yield self._line(_SHORTEST)
+        yield self._line(_SHORTEST, badges=self.state.badges[:1], badge_cells=8)
 
     def _line(
         self,
@@ -82,12 +83,14 @@ class Header(Clickable):
         program: bool = False,
         counts: bool = False,
         database: int = 0,
+        badges: tuple[str, ...] | None = None,
+        badge_cells: int = _BADGE_CELLS,
     ) -> Content:
         state = self.state
         numbers = dict(state.counts) if counts else {}
         left = Content.assemble((" mcp-optimizer ", "bold $text-accent"), " ") if program else Content("")
         tabs = Content("").join(self._tab(area, names.get(area, area.label), numbers.get(area)) for area in Area)
-        right = self._state(database=database)
+        right = self._state(state.badges if badges is None else badges, database=database, badge_cells=badge_cells)
         room = self.size.width - left.cell_length - tabs.cell_length - right.cell_length
         return Content.assemble(left, tabs, " " * max(room, 0 if not right else 1), right)
 
@@ -99,7 +102,7 @@ class Header(Clickable):
         content = Content.styled(text, base) if active else Content.assemble((text[:3], "$text-accent"), text[3:])
         return content.stylize(click)
 
-    def _state(self, *, database: int) -> Content:
+    def _state(self, badges: tuple[str, ...], *, database: int, badge_cells: int) -> Content:
         """``database``: cells its name may take, the end of it where that is too long."""
         parts: list[tuple[str, str]] = []
         if database and self.state.database:
@@ -108,7 +111,7 @@ class Header(Clickable):
             parts.append((" ! STALE", "bold $text-warning"))
         if self.state.source:
             parts.append((f" {self.state.source}", "bold $text-warning"))
-        parts += [(f" {_shortened(badge, _BADGE_CELLS)}", "bold $text-accent") for badge in self.state.badges]
+        parts += [(f" {_shortened(badge, badge_cells)}", "bold $text-accent") for badge in badges]
         return Content.assemble(*parts)
 
 
