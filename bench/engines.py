@@ -21,12 +21,12 @@ from bench.data import MadeUpSource, catalog
 from bench.embedders import Switchable, worded
 from bench.report import Figures, measured
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import check
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.embeddings import open_embedder
+from mcp_optimizer.maintenance import check
 from mcp_optimizer.service import DataService
 
 ENGINES: Final = ("sqlite", "postgresql")

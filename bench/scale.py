@@ -14,7 +14,7 @@ from bench.data import MadeUpSource, catalog, listing
 from bench.embedders import Switchable
 from bench.report import Figures, measured
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, ObservedWorkload, WorkloadListing
 from mcp_optimizer.domain.reports import IngestPart, IngestProgress
 from mcp_optimizer.embeddings import open_embedder

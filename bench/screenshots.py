@@ -20,11 +20,11 @@ from uuid import UUID
 from textual import events
 from textual.pilot import Pilot
 
+from mcp_optimizer.clock import Runtime
 from mcp_optimizer.config import Settings
 from mcp_optimizer.demo.sample import sample_snapshot
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.service import DataService
-from mcp_optimizer.surroundings import Surroundings
 from mcp_optimizer.tui.app import OptimizerApp
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "screenshots"
@@ -74,11 +74,11 @@ async def settle(pilot: Pilot[Any]) -> None:
         quiet = 0 if busy else quiet + 1
 
 
-def _surroundings(ago: timedelta) -> Surroundings:
+def _runtime(ago: timedelta) -> Runtime:
     """A clock that stands still, and counted ids."""
     start = int(ago.total_seconds()) << 64 | 1
     numbers = itertools.count(1)
-    return Surroundings(
+    return Runtime(
         now=lambda: _NOW - ago,
         new_id=lambda: str(UUID(int=start + (next(numbers) << 96), version=4)),
         monotonic=lambda: 0.0,
@@ -90,7 +90,7 @@ async def _fill(settings: Settings) -> None:
     for name, ago in _AGES.items():
         document = json.dumps(sample_snapshot(before=name != "catalog"))
         Path(name).write_text(document, encoding="utf-8")
-        async with DataService(settings, surroundings=_surroundings(ago)) as service:
+        async with DataService(settings, runtime=_runtime(ago)) as service:
             await service.ingest(IngestPart.ALL, [name])
 
 
@@ -101,7 +101,7 @@ async def pictures() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as temporary, chdir(temporary):
         await _fill(settings)
         app = OptimizerApp(
-            lambda: DataService(settings, surroundings=_surroundings(timedelta())),
+            lambda: DataService(settings, runtime=_runtime(timedelta())),
             theme="mcp-optimizer-dark",
             now=lambda: _NOW,
             stopwatch=lambda: 0.0,

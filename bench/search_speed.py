@@ -19,11 +19,13 @@ from bench.data import MadeUpSource, catalog
 from bench.embedders import Switchable
 from bench.report import Figures, measured
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import search_reads, sqlite_search, sqlite_words
+from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.search_index import Side
+from mcp_optimizer.db.sqlite import full_text as sqlite_words
+from mcp_optimizer.db.sqlite import vector_index as sqlite_search
 from mcp_optimizer.domain.models import Kind
 from mcp_optimizer.domain.reports import IngestPart
-from mcp_optimizer.domain.search_words import query_terms
+from mcp_optimizer.domain.search.words import query_terms
 from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.embeddings import open_embedder
 from mcp_optimizer.search.hybrid import DEPTH

@@ -1,4 +1,4 @@
-"""Runs the revisions on the connection that the program hands over (see mcp_optimizer.db.upgrade)."""
+"""Runs the revisions on the connection that the program hands over (see mcp_optimizer.db.migrations)."""
 
 from alembic import context
 

@@ -19,14 +19,14 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 
 from mcp_optimizer.config import OFFLINE_MODEL, Settings
-from mcp_optimizer.db import sqlite_driver
-from mcp_optimizer.db.upgrade import HEAD, migrations_directory
+from mcp_optimizer.db.migrations import HEAD, migrations_directory
+from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.embeddings import Embedder, FastEmbedder
 from mcp_optimizer.service import DataService
 from tests.support.embedders import FAKE_MODEL, FakeEmbedder
 from tests.support.places import Place, PostgresPlace, PostgresServer, SqlitePlace, postgres_server
+from tests.support.runtime import Clock, counted_ids, deterministic
 from tests.support.services import assert_sound
-from tests.support.surroundings import Clock, counted_ids, deterministic
 
 USER_ENVIRONMENT = dict(os.environ)
 """The environment before the guard, for tools that need the user's caches (building a wheel)."""
@@ -235,7 +235,7 @@ async def open_service(
             else:
                 database.copy_of(empty_database)
             service = DataService(
-                given, embedder=embedder or fake_embedder, surroundings=deterministic(clock, numbers), **options
+                given, embedder=embedder or fake_embedder, runtime=deterministic(clock, numbers), **options
             )
             await stack.enter_async_context(service)
             if isinstance(database, PostgresPlace):

@@ -18,7 +18,7 @@ from mcp.client.stdio import stdio_client
 from mcp_optimizer.demo.sample import sample_snapshot
 from mcp_optimizer.domain.identity import container_identity
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, ToolDefinition, WorkloadListing
-from mcp_optimizer.sources.registry_documents import parse_catalog
+from mcp_optimizer.sources.registry.documents import parse_catalog
 from mcp_optimizer.sources.snapshots import parse_snapshot
 
 CATALOGS: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "registry"

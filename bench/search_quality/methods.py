@@ -7,10 +7,10 @@ import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
 from mcp_optimizer.db.search_index import Side
-from mcp_optimizer.domain.search_words import query_terms
-from mcp_optimizer.domain.tool_text import name_words, parameter_words
+from mcp_optimizer.domain.search.words import query_terms
+from mcp_optimizer.domain.tools.text import name_words, parameter_words
 from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.service import DataService
 

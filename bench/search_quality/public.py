@@ -28,7 +28,7 @@ type Scores = NDArray[np.float64]
 """Shape (queries, 2): recall and reciprocal rank."""
 
 
-class Question(NamedTuple):
+class ConfirmableAction(NamedTuple):
     """A query with groups of equal tools; each group is wanted."""
 
     text: str
@@ -40,7 +40,7 @@ class PublicSet(NamedTuple):
 
     name: str
     listing: WorkloadListing
-    questions: tuple[Question, ...]
+    questions: tuple[ConfirmableAction, ...]
 
 
 def read_set(path: Path) -> PublicSet:
@@ -56,7 +56,9 @@ def read_set(path: Path) -> PublicSet:
         for number, server in enumerate(document["servers"])
     ]
     questions = [
-        Question(item["text"], tuple(frozenset((server, tool) for server, tool in group) for group in item["gold"]))
+        ConfirmableAction(
+            item["text"], tuple(frozenset((server, tool) for server, tool in group) for group in item["gold"])
+        )
         for item in document["queries"]
     ]
     return PublicSet(path.stem, WorkloadListing(source="bench", workloads=tuple(workloads)), tuple(questions))

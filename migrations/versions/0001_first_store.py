@@ -6,7 +6,7 @@ The search tables are indexes: the one function that knows their shape makes the
 import sqlalchemy as sa
 from alembic import context, op
 
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
 
 revision = "0001"
 down_revision = None

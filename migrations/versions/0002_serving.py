@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-from mcp_optimizer.domain.definitions import found_json, invisible_in
+from mcp_optimizer.domain.tools.definitions import found_json, invisible_in
 
 revision = "0002"
 down_revision = "0001"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from mcp_optimizer.db.postgres_words import names_index
+from mcp_optimizer.db.postgres.full_text import names_index
 from mcp_optimizer.db.search_index import Side
 
 revision = "0004"

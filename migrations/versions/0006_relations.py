@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mcp_optimizer.db.sqlite_schema import replace_check
+from mcp_optimizer.db.sqlite.schema import replace_check
 from mcp_optimizer.domain.identity import is_image_id
 
 revision = "0006"

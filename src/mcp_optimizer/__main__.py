@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from mcp_optimizer.cli.program import run_program  # noqa: PLC0415 (importing this module must cost nothing)
+    from mcp_optimizer.cli.main import run_program  # noqa: PLC0415 (importing this module must cost nothing)
 
     sys.exit(run_program())
 

@@ -14,8 +14,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from mcp_optimizer.domain.exposure import Exposure
-from mcp_optimizer.domain.retention import Retention
+from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
+from mcp_optimizer.domain.serving.retention import Retention
 
 OFFLINE_MODEL = "offline/all-MiniLM-L6-v2-w8a8"
 """The model whose weights come with the program's dependencies; needs no network (E3). It multiplies in integers."""
@@ -275,10 +275,10 @@ class Settings(BaseSettings):
             max_runs=self.run_log_max_rows,
         )
 
-    def exposure(self) -> Exposure:
+    def visibility(self) -> AgentVisibility:
         """Which workloads agents see."""
         groups = None if self.allowed_groups is None else frozenset(self.allowed_groups)
-        return Exposure(groups=groups, skipped=self.skipped_workloads)
+        return AgentVisibility(groups=groups, skipped=self.skipped_workloads)
 
     def most_search_processes(self) -> int:
         """How many processes may search beside the server's own. One core gains nothing by another process."""

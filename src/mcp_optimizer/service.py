@@ -10,27 +10,19 @@ from typing import Any, Final, Self
 
 import structlog
 
-from mcp_optimizer.accepting import Accepting
-from mcp_optimizer.calling import Calling
+from mcp_optimizer.clock import Runtime
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import change_log, embedding_damage, problems, quarantine, run_log
-from mcp_optimizer.db.backup import back_up
-from mcp_optimizer.db.check import check, reindex
-from mcp_optimizer.db.copying import copy
-from mcp_optimizer.db.engine import Database
+from mcp_optimizer.db.database import Database
+from mcp_optimizer.db.embedding_cache import EmbeddingCache
+from mcp_optimizer.db.logs import change_log, problems, quarantine
+from mcp_optimizer.db.logs import ingest_runs as run_log
+from mcp_optimizer.db.migrations import check_model
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.db.upgrade import check_model
-from mcp_optimizer.deletion import Deletion
-from mcp_optimizer.domain.calls import CallPeer, RawResult
-from mcp_optimizer.domain.calls import OnProgress as OnCallProgress
-from mcp_optimizer.domain.comparison import Comparison
-from mcp_optimizer.domain.exposure import Exposure
+from mcp_optimizer.domain.history.comparison import Comparison
+from mcp_optimizer.domain.lookup import find_registry_server
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
-from mcp_optimizer.domain.naming import find_registry_server
-from mcp_optimizer.domain.presence import PollView, ServerView
-from mcp_optimizer.domain.queries import QueryRecord, QueryView
 from mcp_optimizer.domain.reports import (
     AcceptReport,
     CheckReport,
@@ -43,6 +35,11 @@ from mcp_optimizer.domain.reports import (
     ResolutionReport,
     SnapshotReport,
 )
+from mcp_optimizer.domain.search.queries import QueryRecord, QueryView
+from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
+from mcp_optimizer.domain.serving.presence import PollView, ServerView
+from mcp_optimizer.domain.tools.calls import CallPeer, RawResult
+from mcp_optimizer.domain.tools.calls import OnProgress as OnCallProgress
 from mcp_optimizer.domain.upgrade_report import (
     BackupReport,
     CopyReport,
@@ -68,24 +65,29 @@ from mcp_optimizer.domain.views import (
     WorkloadDetail,
     WorkloadView,
 )
-from mcp_optimizer.embedding_memory import EmbeddingMemory
 from mcp_optimizer.embeddings import Embedder, open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError, TooSlowError
-from mcp_optimizer.exporting import export_snapshot
-from mcp_optimizer.ingestion import Ingestion
-from mcp_optimizer.installing import Installing
-from mcp_optimizer.polling import OnPoll, Polling, poll_store
-from mcp_optimizer.reembedding import Reembedding
-from mcp_optimizer.relating import Relating
+from mcp_optimizer.maintenance import embedding_damage
+from mcp_optimizer.maintenance.backup import back_up
+from mcp_optimizer.maintenance.check import check, reindex
+from mcp_optimizer.maintenance.copy import copy
+from mcp_optimizer.maintenance.reembed import Reembedder
+from mcp_optimizer.maintenance.upgrade import OnProgress, Upgrader
+from mcp_optimizer.operations.accept_tools import AcceptTools
+from mcp_optimizer.operations.call_tool import ToolCaller
+from mcp_optimizer.operations.change_set_writer import ChangeSetWriter
+from mcp_optimizer.operations.delete import Deleter
+from mcp_optimizer.operations.export_snapshot import export_snapshot
+from mcp_optimizer.operations.ingest import Ingestion
+from mcp_optimizer.operations.install import Installer
+from mcp_optimizer.operations.polling import OnPoll, Poller, poll_store
+from mcp_optimizer.operations.relations import RelationEditor
+from mcp_optimizer.read_model.change_feed import watch
+from mcp_optimizer.read_model.serving import QueryLog, ServerHeartbeats
+from mcp_optimizer.read_model.view_builder import ViewBuilder
+from mcp_optimizer.read_model.visible_tools import VisibleTools, running_names, visible_tools
 from mcp_optimizer.search import Search, check_saved, search_servers, why_not
-from mcp_optimizer.serving import Presence, QueryLog
 from mcp_optimizer.sources.base import Source
-from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.upgrading import OnProgress, Upgrading
-from mcp_optimizer.viewing import Catalogue
-from mcp_optimizer.visibility import VisibleTools, running_names, visible_tools
-from mcp_optimizer.watching import watch
-from mcp_optimizer.writes import ChangeSetWriter
 
 _OVERVIEW_ROWS: Final = 8
 
@@ -99,7 +101,7 @@ class DataService:
     ReadOnlyError when the service was opened read-only. All raise OptimizerError subclasses with a message (and
     ``remedy``) that may be shown.
 
-    ``one_at_a_time``: for a process whose loop has nothing else to do meanwhile. Single texts are embedded, and SQLite
+    ``single_threaded``: for a process whose loop has nothing else to do meanwhile. Single texts are embedded, and SQLite
     is read, in the thread that asks: quicker by the ways to other threads, but nothing can be cancelled.
     """
 
@@ -108,39 +110,39 @@ class DataService:
         settings: Settings,
         *,
         read_only: bool = False,
-        one_at_a_time: bool = False,
+        single_threaded: bool = False,
         embedder: Embedder | None = None,
-        surroundings: Surroundings | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         self.settings = settings
         self.read_only = read_only
-        self.surroundings = surroundings or Surroundings()
-        self.embedder = embedder or open_embedder(settings, one_at_a_time=one_at_a_time)
+        self.runtime = runtime or Runtime()
+        self.embedder = embedder or open_embedder(settings, single_threaded=single_threaded)
         self.store = Store(
-            Database(settings.database_url(), busy_timeout=settings.busy_timeout, one_at_a_time=one_at_a_time),
+            Database(settings.database_url(), busy_timeout=settings.busy_timeout, single_threaded=single_threaded),
             settings.retention(),
         )
-        memory = EmbeddingMemory(self.store.database, self.embedder)
-        writer = ChangeSetWriter(self.store, memory, self.surroundings)
-        self._ingestion = Ingestion(self.store, writer, self.surroundings)
-        self._deletion = Deletion(self.store, writer, self.surroundings)
-        self._relating = Relating(self.store, writer, self.surroundings)
-        self._accepting = Accepting(self.store, writer)
-        self._calling = Calling(self.store, settings)
-        self._installing = Installing(self.store, settings)
-        self._queries = QueryLog(self.store.database, self.surroundings, self.store.retention)
-        self.presence = Presence(self.store.database, self.surroundings)
+        memory = EmbeddingCache(self.store.database, self.embedder)
+        writer = ChangeSetWriter(self.store, memory, self.runtime)
+        self._ingestion = Ingestion(self.store, writer, self.runtime)
+        self._deletion = Deleter(self.store, writer, self.runtime)
+        self._relating = RelationEditor(self.store, writer, self.runtime)
+        self._accepting = AcceptTools(self.store, writer)
+        self._calling = ToolCaller(self.store, settings)
+        self._installing = Installer(self.store, settings)
+        self._queries = QueryLog(self.store.database, self.runtime, self.store.retention)
+        self.presence = ServerHeartbeats(self.store.database, self.runtime)
         self._search = Search(
             self.store,
             self.embedder,
             memory=settings.search_memory_mb * 1024 * 1024,
-            one_at_a_time=one_at_a_time,
+            single_threaded=single_threaded,
         )
-        self._upgrading = Upgrading(self.store, self.embedder, self.surroundings)
+        self._upgrading = Upgrader(self.store, self.embedder, self.runtime)
         self.upgraded: UpgradeReport | None = None
         """What opening did to the database, where it was not up to date."""
-        self._catalogue_lock = asyncio.Lock()
-        self._kept_catalogue: Catalogue | None = None
+        self._view_builder_lock = asyncio.Lock()
+        self._cached_view_builder: ViewBuilder | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -168,9 +170,9 @@ class DataService:
 
     async def _upgraded(self, on_progress: OnProgress | None = None) -> UpgradeReport:
         if self.read_only:
-            foretold = await self._upgrading.run(dry_run=True)
-            if foretold.done and foretold.shape != "empty":
-                self._refuse_read_only(f"open a database that has to be upgraded first ({'; '.join(foretold.done)})")
+            preview = await self._upgrading.run(dry_run=True)
+            if preview.done and preview.shape != "empty":
+                self._refuse_read_only(f"open a database that has to be upgraded first ({'; '.join(preview.done)})")
         report = await self._upgrading.run(on_progress=on_progress)
         if report.done and report.shape != "empty":
             self.upgraded = report
@@ -192,35 +194,35 @@ class DataService:
         async with self.store.database.reading() as connection:
             runs = await run_log.latest_runs(connection, _OVERVIEW_ROWS)
             found = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
-        catalogue = await self._catalogue()
-        found = [*catalogue.suspicions(), *found, *catalogue.disagreements()][:_OVERVIEW_ROWS]
-        made = catalogue.overview(runs, found, database=self.store.database.label, model=self.embedder.model)
+        view_builder = await self._view_builder()
+        found = [*view_builder.suspicions(), *found, *view_builder.disagreements()][:_OVERVIEW_ROWS]
+        made = view_builder.overview(runs, found, database=self.store.database.label, model=self.embedder.model)
         return made.model_copy(update={"servers": tuple(await self.running_servers())})
 
     async def registry_servers(self) -> list[RegistryServerView]:
         """All registry servers, by name."""
-        catalogue = await self._catalogue()
-        return catalogue.registry_servers()
+        view_builder = await self._view_builder()
+        return view_builder.registry_servers()
 
     async def registry_server(self, name: str) -> RegistryServerDetail:
         """One registry server, by name, identity or id. Raises NotFoundError, AmbiguousError."""
-        catalogue = await self._catalogue()
-        row = find_registry_server(catalogue.state.registry, name)
+        view_builder = await self._view_builder()
+        row = find_registry_server(view_builder.state.registry, name)
         async with self.store.database.reading() as connection:
             tools = await self.store.registry_tools.of_server(connection, row.id)
-        return catalogue.registry_detail(row, tools)
+        return view_builder.registry_detail(row, tools)
 
     async def workloads(self) -> list[WorkloadView]:
         """All workloads, rejected ones included, by name."""
-        catalogue = await self._catalogue()
-        return catalogue.workloads()
+        view_builder = await self._view_builder()
+        return view_builder.workloads()
 
     async def workload(self, name: str) -> WorkloadDetail:
         """One workload. Raises NotFoundError."""
-        catalogue = await self._catalogue()
-        row = next((row for row in catalogue.state.workloads if row.name == name), None)
+        view_builder = await self._view_builder()
+        row = next((row for row in view_builder.state.workloads if row.name == name), None)
         if row is None:
-            rejected = catalogue.rejected_detail(name)
+            rejected = view_builder.rejected_detail(name)
             if rejected is None:
                 raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
             return rejected
@@ -231,17 +233,17 @@ class DataService:
                 catalog_tools = await self.store.registry_tools.of_server(connection, row.registry_server_id)
             accepted = await self.store.definitions.accepted(connection, name)
         first = {tool: details for tool, (details, _) in accepted.items()}
-        return catalogue.workload_detail(row, tools, catalog_tools, first)
+        return view_builder.workload_detail(row, tools, catalog_tools, first)
 
     async def explain(self, name: str) -> Explanation:
         """Why this workload inherits from the entry it does, or from none (M5). Raises NotFoundError."""
-        catalogue = await self._catalogue(counts=False)
-        subject = catalogue.subject(name)
+        view_builder = await self._view_builder(counts=False)
+        subject = view_builder.subject(name)
         if subject is None:
             raise NotFoundError(f"no workload named {name}", remedy="`workload list` shows all")
         async with self.store.database.reading() as connection:
             history = await change_log.relation_history(connection, name)
-        return explain(subject, catalogue.index).model_copy(update={"history": tuple(history)})
+        return explain(subject, view_builder.index).model_copy(update={"history": tuple(history)})
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:
         """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query. Raises TooSlowError."""
@@ -307,8 +309,8 @@ class DataService:
         """Problems of single items, the open ones first, then the newest; disagreeing provenance among them."""
         async with self.store.database.reading() as connection:
             found = await problems.views(connection, include_closed=include_closed, limit=limit)
-        catalogue = await self._catalogue(counts=False)
-        present = [*catalogue.suspicions(), *catalogue.disagreements()]
+        view_builder = await self._view_builder(counts=False)
+        present = [*view_builder.suspicions(), *view_builder.disagreements()]
         return sorted([*present, *found], key=lambda problem: not problem.open)[:limit]
 
     async def changes(self, limit: int = 200) -> list[ChangeView]:
@@ -318,8 +320,10 @@ class DataService:
 
     async def compare(self, before: str, after: str = "now") -> Comparison:
         """What differs between two of: a snapshot or catalog file, ``now``, ``yesterday``, a time in ISO 8601."""
-        comparing = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.comparing")  # takes a second
-        return await comparing.StateComparer(self.store, self.settings, self.surroundings).compare(before, after)
+        comparing = await asyncio.to_thread(
+            importlib.import_module, "mcp_optimizer.operations.compare"
+        )  # takes a second
+        return await comparing.StateComparer(self.store, self.settings, self.runtime).compare(before, after)
 
     # Changing
 
@@ -338,7 +342,7 @@ class DataService:
         Raises LargeLossError where one would take away much (C9), unless ``allow_loss`` is true, or a loss that was
         shown and covers it. ``wait`` for MCP servers that are slow to list their tools; else they come in later.
         """
-        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
+        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.open_source")  # takes a second
         reports: list[IngestReport] = []
         for named in sources:
             source = locate.open_source(named, self.settings)
@@ -369,7 +373,7 @@ class DataService:
         self, location: str, *, on_progress: Callable[[IngestProgress], None] | None = None
     ) -> IngestReport:
         """Ingest a snapshot or catalog as it stands: no MCP server that it names is asked for anything."""
-        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.locate")  # takes a second
+        locate = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.open_source")  # takes a second
         source = locate.DocumentSource(location, self.settings, ask_servers=False)
         (report,) = await self.ingest_from(IngestPart.ALL, source, on_progress=on_progress)
         return report
@@ -428,9 +432,9 @@ class DataService:
 
     async def upgrade(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> UpgradeReport:
         """Bring the database to the program's revision, or say what that would do. Needs no :meth:`open`."""
-        foretold = self._upgrading.foretold_of_nothing() if dry_run else None
-        if foretold is not None:
-            return foretold
+        preview = self._upgrading.preview_of_missing() if dry_run else None
+        if preview is not None:
+            return preview
         if not dry_run:
             self._refuse_read_only("upgrade")
         database = self.store.database
@@ -446,9 +450,9 @@ class DataService:
 
     async def copy_to(self, url: str) -> CopyReport:
         """Copy everything to an empty database, of either engine, and compare. Needs no :meth:`open`."""
-        start = self.surroundings.monotonic()
+        start = self.runtime.monotonic()
         report = await copy(self.store.database, Database(url, busy_timeout=self.settings.busy_timeout))
-        return report.model_copy(update={"seconds": round(self.surroundings.monotonic() - start, 3)})
+        return report.model_copy(update={"seconds": round(self.runtime.monotonic() - start, 3)})
 
     async def quarantined(self) -> list[QuarantinedContent]:
         """Rows of an older database that had no place, as they were."""
@@ -468,7 +472,7 @@ class DataService:
         if wrong:
             async with self.store.database.writing() as connection:
                 await embedding_damage.forget_damaged(connection)
-            embedded = await Reembedding(self.store, self.embedder, self.surroundings).run(on_progress)
+            embedded = await Reembedder(self.store, self.embedder, self.runtime).run(on_progress)
         return ReindexReport(indexed=await reindex(self.store), damaged=wrong, embedded_texts=embedded)
 
     async def reembed(self, on_progress: Callable[[int, int], None] | None = None) -> int:
@@ -479,13 +483,13 @@ class DataService:
         await database.open()
         try:
             await self._upgraded()
-            return await Reembedding(self.store, self.embedder, self.surroundings).run(on_progress)
+            return await Reembedder(self.store, self.embedder, self.runtime).run(on_progress)
         finally:
             await database.close()
 
     async def doctor(self) -> CheckReport:
         """What works here and what does not, each with its remedy."""
-        from mcp_optimizer.doctor import examine  # noqa: PLC0415 (it looks for ToolHive: imports as above)
+        from mcp_optimizer.maintenance.doctor import examine  # noqa: PLC0415 (it looks for ToolHive: imports as above)
 
         return await examine(self.settings, self.embedder)
 
@@ -500,7 +504,7 @@ class DataService:
         meta: Mapping[str, Any] | None = None,
         on_progress: OnCallProgress | None = None,
         peer: CallPeer | None = None,
-        exposure: Exposure | None = None,
+        visibility: AgentVisibility | None = None,
     ) -> RawResult:
         """The tool's own result as it came, also where that is an error, limited by ``max_tool_response_tokens``.
 
@@ -508,10 +512,10 @@ class DataService:
 
         Raises NotFoundError (no such server that agents see, not running, no such tool) and CallError (unreachable, an
         address that is refused, out of time, refused by the server). Cancelling the task cancels the call there.
-        ``exposure``: what the caller may see, where that is less than the settings say.
+        ``visibility``: what the caller may see, where that is less than the settings say.
         """
         return await self._calling.call(
-            server, tool, parameters, meta=meta, on_progress=on_progress, peer=peer, exposure=exposure
+            server, tool, parameters, meta=meta, on_progress=on_progress, peer=peer, visibility=visibility
         )
 
     def tell_of_tool_changes(self, told: Callable[[str], None]) -> None:
@@ -526,11 +530,11 @@ class DataService:
         self._refuse_read_only("install servers")
         return await self._installing.install(name)
 
-    def polling(self, source: str | Source | None = None, *, on_poll: OnPoll | None = None) -> Polling:
+    def polling(self, source: str | Source | None = None, *, on_poll: OnPoll | None = None) -> Poller:
         """What ingests again and again: from ToolHive or Kubernetes (None, as the settings say), or from a source."""
         self._refuse_read_only("poll")
         self._calling.source = source
-        return poll_store(self.store, self._ingestion, self.settings, self.surroundings, source=source, on_poll=on_poll)
+        return poll_store(self.store, self._ingestion, self.settings, self.runtime, source=source, on_poll=on_poll)
 
     def note_query(self, record: QueryRecord) -> None:
         """Have an answered query stored soon (see ``domain.queries.query_record``); no request waits for it."""
@@ -559,11 +563,11 @@ class DataService:
 
     # Watching
 
-    async def running_workloads(self, exposure: Exposure) -> list[str]:
+    async def running_workloads(self, visibility: AgentVisibility) -> list[str]:
         """The names of the running workloads that a caller sees, sorted."""
-        return await running_names(self.store, exposure)
+        return await running_names(self.store, visibility)
 
-    async def visible_tools(self, exposures: list[Exposure]) -> list[VisibleTools]:
+    async def visible_tools(self, exposures: list[AgentVisibility]) -> list[VisibleTools]:
         """What each of these callers would find now; it differs when their tools do."""
         return await visible_tools(self.store, exposures)
 
@@ -571,21 +575,21 @@ class DataService:
         """Batches of changes as they are committed, by this process or another. Never ends by itself."""
         return watch(self.store.database, interval=interval)
 
-    async def _catalogue(self, *, counts: bool = True) -> Catalogue:
+    async def _view_builder(self, *, counts: bool = True) -> ViewBuilder:
         """The stored state with its indexes, for making views; without ``counts`` tools are not counted.
 
         One with counts is kept until a change is logged, by whomever.
         """
-        async with self._catalogue_lock, self.store.database.reading() as connection:
-            kept = self._kept_catalogue
+        async with self._view_builder_lock, self.store.database.reading() as connection:
+            kept = self._cached_view_builder
             if kept is not None and kept.state.sequence == await change_log.last_change(connection):
                 return kept
-            made = Catalogue(
+            made = ViewBuilder(
                 await self.store.state(connection),
                 await self.store.registry_tools.counts(connection) if counts else {},
                 await self.store.workload_tools.counts(connection) if counts else {},
                 await self.store.definitions.suspects(connection),
             )
             if counts:
-                self._kept_catalogue = made
+                self._cached_view_builder = made
         return made

@@ -32,19 +32,19 @@ def printable(text: str) -> str:
     return "\n".join(map(one_line, _LINE_END.split(text)))
 
 
-def storable(text: str) -> str:
+def to_storable(text: str) -> str:
     """``text`` that any store and encoder accepts: lone surrogates become U+FFFD, NUL is dropped. The rest is kept."""
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text).replace("\0", "")
 
 
-def storable_json[T](value: T) -> T:
-    """``value`` (anything ``json.loads`` gives) with every string in it, keys too, made :func:`storable`."""
+def to_storable_json[T](value: T) -> T:
+    """``value`` (anything ``json.loads`` gives) with every string in it, keys too, made :func:`to_storable`."""
     if isinstance(value, str):
-        return storable(value)  # ty: ignore[invalid-explicit-return]
+        return to_storable(value)  # ty: ignore[invalid-explicit-return]
     if isinstance(value, dict):
-        return {storable(str(k)): storable_json(v) for k, v in value.items()}  # ty: ignore[invalid-explicit-return]
+        return {to_storable(str(k)): to_storable_json(v) for k, v in value.items()}  # ty: ignore[invalid-explicit-return]
     if isinstance(value, list):
-        return [storable_json(v) for v in value]  # ty: ignore[invalid-explicit-return]
+        return [to_storable_json(v) for v in value]  # ty: ignore[invalid-explicit-return]
     return value
 
 
@@ -53,7 +53,7 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else (text[: max(length - 1, 0)] + "…")[: max(length, 0)]
 
 
-def public_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """A text that is a URL, as one printable line without what may be secret: userinfo, fragment, credentials (S7).
 
     Works on any text, also where a URL can't be parsed: what looks like a secret is cut rather than shown.
@@ -61,7 +61,7 @@ def public_url(url: str) -> str:
     return _settled(lambda text: redact_text(redact_url(text)), one_line(url))
 
 
-def public_message(message: str) -> str:
+def redact_message(message: str) -> str:
     """A text from outside as one printable line, without what may be secret (S7)."""
     return _settled(redact_text, one_line(message))
 

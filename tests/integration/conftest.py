@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mcp_optimizer.cli.program import PARTLY, run_program
+from mcp_optimizer.cli.main import PARTLY, run_program
 from mcp_optimizer.demo.sample import sample_snapshot
 from tests.conftest import Template
 from tests.support.places import Place

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.errors import StoreBusyError, StoreError
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService

@@ -8,7 +8,7 @@ from typing import Final
 import alembic.command  # noqa: F401 (before the victims are let loose, so that they are killed in their work)
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db.engine import Database
+from mcp_optimizer.db.database import Database
 from mcp_optimizer.service import DataService
 from tests.support.database import dump, schema, tables
 from tests.support.embedders import FakeEmbedder
@@ -16,7 +16,7 @@ from tests.support.places import Place, PostgresPlace, SqlitePlace
 from tests.support.services import assert_sound
 from tests.support.victims import let_loose, say, victims, wait_for_nobody
 
-LONGEST: Final = 0.9
+MAX_MESSAGE_BYTES: Final = 0.9
 """Seconds in which a copy is over, so that some are killed after it."""
 AFTER_COMMIT: Final = 0
 """The seed of a victim that stays where everything is stored and nothing is closed."""
@@ -42,14 +42,14 @@ async def live(place: Place, seed: int) -> None:
 async def kill_copies(source: Place, target: Place, *, kills: int, seed: int) -> dict[str, int]:
     """Kill copies at random moments, and one between its commit and its end: the target is as empty as it was, and
     can be copied to, or has everything. How many were which, and how many had said that all is stored."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     before = dump(source)
     whole = ""
     counts = {"kills": kills, "empty": 0, "complete": 0, "said so": 0}
     async with victims(target, __name__, source.url) as loose:
         for number in range(kills):
             _make_room(target)
-            seconds = LONGEST if number == AFTER_COMMIT else chance.uniform(0, LONGEST)
+            seconds = MAX_MESSAGE_BYTES if number == AFTER_COMMIT else rng.uniform(0, MAX_MESSAGE_BYTES)
             said = await loose.kill_one_after(number, seconds)
             wait_for_nobody(target)
             stored, complete = {"committed", "done"} & set(said), bool(tables(target))

@@ -51,18 +51,18 @@ async def poll(service: DataService, until: float) -> None:
 
 async def decide(service: DataService, until: float) -> None:
     """Link and unlink again and again; what was decided must still be so at the next look."""
-    chance = random.Random(20260102)
+    rng = random.Random(20260102)
     servers = [view.name for view in await service.registry_servers()]
     decided: dict[str, str | None] = {}
     while time.time() < until:
-        name, server = chance.choice(NAMES), chance.choice([*servers, None, None])
+        name, server = rng.choice(NAMES), rng.choice([*servers, None, None])
         found = (await service.workload(name)).registry_server
         assert name not in decided or found == decided[name], f"{name} is at {found}, not at {decided[name]}"
         report = await (service.unlink([name]) if server is None else service.link(name, server))
         decided[name] = server
         if report.linked or report.unlinked:
             say(name=name, server=server)
-        await asyncio.sleep(chance.uniform(0, 0.05))
+        await asyncio.sleep(rng.uniform(0, 0.05))
 
 
 async def look(service: DataService, until: float) -> None:

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pytest_alembic import MigrationContext
 
-from mcp_optimizer.db.upgrade import HEAD, migrations_directory
+from mcp_optimizer.db.migrations import HEAD, migrations_directory
 from tests.support.builders import tool
 from tests.support.database import damage
 from tests.support.places import Place

@@ -74,28 +74,28 @@ def sound_snapshot() -> dict[str, Any]:
 
 def documents(count: int, *, seed: int) -> Iterator[bytes]:
     """So many documents, each damaged in another way; the same for the same seed."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     makers = (sound_catalog, upstream_catalog, sound_snapshot, sound_snapshot)
     for _ in range(count):
-        document: Any = chance.choice(makers)()
-        for _ in range(chance.choice((1, 1, 2, 5))):
-            document = _damaged(document, chance)
-        yield _damaged_text(json.dumps(document), chance)
+        document: Any = rng.choice(makers)()
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            document = _damaged(document, rng)
+        yield _damaged_text(json.dumps(document), rng)
 
 
-def _damaged(document: Any, chance: random.Random) -> Any:
+def _damaged(document: Any, rng: random.Random) -> Any:
     """With one value, or one key, replaced."""
     places = list(_places(document))
     if not places:
-        return _hostile(chance)
-    holder, key = chance.choice(places)
-    damage = chance.randrange(12)
+        return _hostile(rng)
+    holder, key = rng.choice(places)
+    damage = rng.randrange(12)
     if damage == 0:
-        holder[key] = _deep(chance.choice((70, 500, 3000)), chance)
+        holder[key] = _deep(rng.choice((70, 500, 3000)), rng)
     elif damage == 1:
-        holder[key] = MEGABYTE if chance.random() < 0.2 else _hostile(chance)
+        holder[key] = MEGABYTE if rng.random() < 0.2 else _hostile(rng)
     elif damage == 2 and isinstance(holder, dict):
-        holder[str(chance.choice(HOSTILE))[:200]] = holder.pop(key)
+        holder[str(rng.choice(HOSTILE))[:200]] = holder.pop(key)
     elif damage == 3 and isinstance(holder, dict):
         del holder[key]
     elif damage == 4 and isinstance(holder, list):
@@ -103,16 +103,16 @@ def _damaged(document: Any, chance: random.Random) -> Any:
     elif damage == 5:
         holder[key] = [holder[key]]
     elif damage == 6:
-        other, there = chance.choice(places)
+        other, there = rng.choice(places)
         holder[key] = copy.deepcopy(other[there]) if len(json.dumps(other[there])) < 5000 else 7
     else:
-        holder[key] = _hostile(chance)
+        holder[key] = _hostile(rng)
     return document
 
 
-def _hostile(chance: random.Random) -> Any:
+def _hostile(rng: random.Random) -> Any:
     """One of the hostile values, a copy of its own: later damage must not change what other documents get."""
-    return copy.deepcopy(chance.choice(HOSTILE))
+    return copy.deepcopy(rng.choice(HOSTILE))
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
@@ -125,25 +125,25 @@ def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
         yield from _places(member, depth + 1)
 
 
-def _deep(levels: int, chance: random.Random) -> str:
+def _deep(levels: int, rng: random.Random) -> str:
     """A text that becomes so many levels of nesting in :func:`_damaged_text`."""
-    return f"@deep-{levels}-{chance.choice('{[')}@"
+    return f"@deep-{levels}-{rng.choice('{[')}@"
 
 
-def _damaged_text(text: str, chance: random.Random) -> bytes:
+def _damaged_text(text: str, rng: random.Random) -> bytes:
     """With what no value can express: nesting, repeated keys, a cut, bytes that are no UTF-8, a mark at the start."""
     for levels in (70, 500, 3000):
         text = text.replace(f'"@deep-{levels}-[@"', "[" * levels + "]" * levels)
         text = text.replace(f'"@deep-{levels}-{{@"', '{"a":' * levels + "1" + "}" * levels)
-    damage = chance.randrange(20)
+    damage = rng.randrange(20)
     if damage == 0:
-        text = text[: chance.randrange(len(text))]
+        text = text[: rng.randrange(len(text))]
     elif damage == 1:
         text = text.replace('"beta"', '"alpha"').replace('"group"', '"name"')
     elif damage == 2:
         text = text.replace('"image"', '"tools": 1, "image"', 2)
     data = text.encode("utf-8", "surrogatepass")
     if damage == 3:
-        place = chance.randrange(len(data))
-        data = data[:place] + bytes([chance.randrange(128, 256)]) + data[place:]
+        place = rng.randrange(len(data))
+        data = data[:place] + bytes([rng.randrange(128, 256)]) + data[place:]
     return b"\xef\xbb\xbf" + data if damage == 4 else data

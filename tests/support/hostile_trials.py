@@ -9,7 +9,7 @@ from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.service import DataService
 from mcp_optimizer.sources.json_values import parse_json
-from mcp_optimizer.sources.registry_documents import parse_catalog
+from mcp_optimizer.sources.registry.documents import parse_catalog
 from mcp_optimizer.sources.snapshots import is_snapshot, parse_snapshot
 from tests.support.database import dump
 from tests.support.hostile import documents, sound_snapshot
@@ -74,7 +74,7 @@ async def _ingested(
 ) -> None:
     """A hostile document on top of a sound one: what it names, and what it can't tell, stays."""
     before = dump(place)
-    rows = (await service._catalogue()).state.registry
+    rows = (await service._view_builder()).state.registry
     workloads = {view.name for view in await service.workloads()}
     try:
         (report,) = await service.ingest(IngestPart.ALL, [str(file)], allow_loss=True)

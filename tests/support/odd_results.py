@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from mcp_optimizer.domain.calls import PeerRefusalError
+from mcp_optimizer.domain.tools.calls import PeerRefusalError
 from tests.support.odd_server import OddServer, Reply, Request
 
 _ITEM = {"type": "text", "text": "x"}

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import numpy as np
 
-from mcp_optimizer.db.legacy.tables import ASIDE
-from mcp_optimizer.domain.old_descriptions import compose
+from mcp_optimizer.legacy.old_descriptions import compose
+from mcp_optimizer.legacy.tables import ASIDE
 from tests.support.database import raw_connection
 
 REVISION = "d2977d4c8c53"

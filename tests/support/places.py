@@ -14,9 +14,9 @@ import psycopg
 import sqlite_vec
 from sqlalchemy.engine import make_url
 
-from mcp_optimizer.db.postgres_driver import from_wire
-from mcp_optimizer.db.postgres_engine import WRITE_LOCK
-from mcp_optimizer.db.sqlite_driver import sqlite_module
+from mcp_optimizer.db.postgres.driver import from_wire
+from mcp_optimizer.db.postgres.engine import WRITE_LOCK
+from mcp_optimizer.db.sqlite.driver import sqlite_module
 
 OTHER_POSTGRES = os.environ.get("MCP_OPTIMIZER_TEST_POSTGRES", "")
 """Which PostgreSQL tests run on: a version that the wheel carries, or a directory of PostgreSQL's programs; its newest

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db import sqlite_driver
+from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.domain.matching import RegistryIndex, match
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, ItemProblem, ObservedWorkload, WorkloadListing
 from mcp_optimizer.domain.reports import IngestReport, RelationReport
@@ -28,8 +28,8 @@ from tests.support.database import dump, raw_connection
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
 from tests.support.rulebook import PLACES, Entry, Rulebook, Seen, another_of, kind_of
+from tests.support.runtime import counted_ids, deterministic
 from tests.support.services import assert_sound, ingest, same_outcome
-from tests.support.surroundings import counted_ids, deterministic
 
 BY_HAND = {"linked-by-hand", "unlinked-by-hand"}
 SERVERS = ("ant", "bee", "cat", "dog")
@@ -149,7 +149,7 @@ class RelationshipMachine(RuleBasedStateMachine):
         self.raw = self.open.enter_context(raw_connection(lab.place))
 
     def _opened(self) -> DataService:
-        service = DataService(self.lab.settings, embedder=FakeEmbedder(), surroundings=deterministic(numbers=_IDS))
+        service = DataService(self.lab.settings, embedder=FakeEmbedder(), runtime=deterministic(numbers=_IDS))
         self.lab.run(service.open())
         return service
 
@@ -424,9 +424,9 @@ class RelationshipMachine(RuleBasedStateMachine):
         """
         self.lab.counts["ingest"] += 1
         first = self._sources(entries, seen, complete=complete, unusable=unusable)
-        foretold = self._foretold(ingest(self.service, *first, dry_run=True))
+        preview = self._foretold(ingest(self.service, *first, dry_run=True))
         report = self.lab.run(ingest(self.service, *first))
-        assert same_outcome(report) == same_outcome(foretold)
+        assert same_outcome(report) == same_outcome(preview)
         self._reports(report, entries, seen, complete=complete, unusable=unusable)
         before, told = dump(self.lab.place), self.book.state()
         again = self.lab.run(ingest(self.service, *self._sources(entries, seen, complete=complete, unusable=unusable)))
@@ -517,9 +517,9 @@ class RelationshipMachine(RuleBasedStateMachine):
         """A dry run, and the run that does what it foretold."""
         self.lab.counts[action] += 1
         done = getattr(self.service, action)
-        foretold = self._foretold(done(*arguments, dry_run=True))
+        preview = self._foretold(done(*arguments, dry_run=True))
         report = self.lab.run(done(*arguments))
-        assert report == foretold.model_copy(update={"dry_run": False})
+        assert report == preview.model_copy(update={"dry_run": False})
         return report
 
     def _foretold[T](self, dry_run: Coroutine[Any, Any, T]) -> T:

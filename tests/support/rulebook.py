@@ -294,14 +294,14 @@ class Rulebook:
 
     def _bereaved(self, gone: int, entry: Entry, paired: Collection[int]) -> None:
         """A row is gone: what was linked to it goes where its entry went, else becomes autonomous (C3, L1, L4)."""
-        heirs = [
+        successors = [
             number
             for number, row in self.rows.items()
             if number in paired and row.entry.title == entry.title and row.was_renamed
         ]
         for name in self.linked_to(gone):
-            if heirs:
-                self.workloads[name].row = heirs[0]
+            if successors:
+                self.workloads[name].row = successors[0]
             else:
                 self._autonomous(name)
 

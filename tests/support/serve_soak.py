@@ -60,8 +60,8 @@ async def soak(
     directory: Path, environment: dict[str, str], *, seconds: float, seed: int, say: Callable[[str], None]
 ) -> Told:
     """Let it run for so long. ``environment`` is that of the servers, ``say`` gets a line a minute."""
-    told, chance, database = Told(), random.Random(seed), directory / "soak.db"
-    world = _World(_free_ports(), chance)
+    told, rng, database = Told(), random.Random(seed), directory / "soak.db"
+    world = _World(_free_ports(), rng)
     environment |= _polling(world.ports)
     await world.up()
     try:
@@ -74,8 +74,8 @@ async def soak(
                 asyncio.create_task(_ask(lasting, world, told, over, lasts=True)),
                 asyncio.create_task(_ask(mortal, world, told, over, lasts=False)),
                 asyncio.create_task(world.live(told, over, seconds)),
-                asyncio.create_task(_crowd(lasting, told, over, chance, seconds)),
-                asyncio.create_task(_kill(mortal, told, over, chance, seconds)),
+                asyncio.create_task(_crowd(lasting, told, over, rng, seconds)),
+                asyncio.create_task(_kill(mortal, told, over, rng, seconds)),
                 asyncio.create_task(_watch(lasting, database, stored, told, over, seconds, say)),
             ]
             await asyncio.sleep(seconds)
@@ -97,9 +97,9 @@ async def soak(
 class _World:
     """The simulated ToolHive, with the same workloads all the time, wherever it is."""
 
-    def __init__(self, ports: list[int], chance: random.Random) -> None:
+    def __init__(self, ports: list[int], rng: random.Random) -> None:
         self.ports = ports
-        self._chance = chance
+        self._chance = rng
         self._running: ToolHiveSimulator | None = None
         template = ToolHiveSimulator().state
         self.callable = [
@@ -110,11 +110,11 @@ class _World:
     async def up(self) -> None:
         """All is well."""
         if self._running is None:
-            self._running = await self._somewhere()
+            self._running = await self._dispatch()
         for name in self.names:
             self._running.set_fault(f"mcp:{name}", None)
 
-    async def _somewhere(self) -> ToolHiveSimulator:
+    async def _dispatch(self) -> ToolHiveSimulator:
         """A ToolHive at one of the ports; another program may have taken some of them meanwhile."""
         for port in self._chance.sample(self.ports, len(self.ports)):
             made = ToolHiveSimulator(port=port)
@@ -186,21 +186,21 @@ async def _ask_once(client: Any, world: _World, told: Told) -> None:
     told.counts["calls refused or failed, and told so" if called.is_error else "calls answered"] += 1
 
 
-async def _crowd(server: ServerProcess, told: Told, over: asyncio.Event, chance: random.Random, seconds: float) -> None:
+async def _crowd(server: ServerProcess, told: Told, over: asyncio.Event, rng: random.Random, seconds: float) -> None:
     """Many who search at once, so that processes are started to search in; one of these is killed now and then."""
     async with client_of(server.url) as client:
-        while not await _passed(over, chance.uniform(0.02, 0.05) * min(seconds, 200)):
-            if (children := server.children()) and chance.random() < 0.3:
-                os.kill(chance.choice(children), signal.SIGKILL)
+        while not await _passed(over, rng.uniform(0.02, 0.05) * min(seconds, 200)):
+            if (children := server.children()) and rng.random() < 0.3:
+                os.kill(rng.choice(children), signal.SIGKILL)
                 told.counts["searching processes killed"] += 1
-            asked = [{"tool_description": f"{word} {chance.random()}", "tool_keywords": ""} for word in _ASKED]
+            asked = [{"tool_description": f"{word} {rng.random()}", "tool_keywords": ""} for word in _ASKED]
             answers = await asyncio.gather(*(client.call_tool("find_tool", one) for one in 3 * asked))
             told.counts["searches of a crowd"] += len(answers)
             told.errors += [f"find_tool in a crowd: {answer.content}" for answer in answers if answer.is_error]
 
 
-async def _kill(server: ServerProcess, told: Told, over: asyncio.Event, chance: random.Random, seconds: float) -> None:
-    while not await _passed(over, chance.uniform(0.15, 0.3) * min(seconds, 200)):
+async def _kill(server: ServerProcess, told: Told, over: asyncio.Event, rng: random.Random, seconds: float) -> None:
+    while not await _passed(over, rng.uniform(0.15, 0.3) * min(seconds, 200)):
         await server.end(signal.SIGKILL)
         told.counts["servers killed"] += 1
         await server.start()

@@ -11,9 +11,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_optimizer.server.app import make_app
-from mcp_optimizer.server.endpoint import MAX_SESSIONS
-from mcp_optimizer.server.http import ConnectionLimits
-from mcp_optimizer.server.running import Running, bound_socket, http_config, running, url_of
+from mcp_optimizer.server.runner import Running, bound_socket, http_config, running, url_of
+from mcp_optimizer.server.transport.endpoint import MAX_SESSIONS
+from mcp_optimizer.server.transport.http import ConnectionLimits
 from mcp_optimizer.service import DataService
 
 

@@ -5,8 +5,8 @@ import heapq
 import itertools
 from datetime import datetime, timedelta
 
-from mcp_optimizer.surroundings import Surroundings
-from tests.support.surroundings import START, counted_ids
+from mcp_optimizer.clock import Runtime
+from tests.support.runtime import START, counted_ids
 
 
 class FakeTime:
@@ -43,14 +43,14 @@ class FakeTime:
             await settle()
         self.seconds = end
 
-    def surroundings(self, chance: float = 0.5) -> Surroundings:
-        """Surroundings on this clock."""
-        return Surroundings(
+    def runtime(self, rng: float = 0.5) -> Runtime:
+        """Runtime on this clock."""
+        return Runtime(
             now=self.now,
             new_id=lambda: f"00000000-0000-4000-8000-{next(self._ids):012x}",
             monotonic=lambda: self.seconds,
             sleep=self.sleep,
-            chance=lambda: chance,
+            random=lambda: rng,
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import alembic.command  # noqa: F401 (before the victims are let loose, so that they are killed in their work)
 
 from mcp_optimizer.config import Settings
-from mcp_optimizer.db.upgrade import HEAD
+from mcp_optimizer.db.migrations import HEAD
 from mcp_optimizer.domain.upgrade_report import UpgradeReport
 from mcp_optimizer.service import DataService
 from tests.support.database import as_wide_as, dump, raw_connection, schema, value
@@ -19,7 +19,7 @@ from tests.support.places import Place, SqlitePlace
 from tests.support.services import assert_sound
 from tests.support.victims import let_loose, say, victims, wait_for_nobody
 
-LONGEST = 0.8
+MAX_MESSAGE_BYTES = 0.8
 """Seconds in which an upgrade is over, so that some are killed after it."""
 LONGEST_REVISION = 0.25
 """The same for a database of the program's own."""
@@ -41,7 +41,7 @@ async def live(place: Place, _seed: int) -> None:
 async def kill_upgrades(directory: Path, shape: str, *, kills: int, seed: int) -> dict[str, int]:
     """Kill upgrades at random moments: the database is the old one or the new one, and either way the next upgrade
     ends well. How many were which, and how many had said that they were done."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     old = make(directory / "old.db", shape, rows_of(shape))
     before = everything(old)
     place = SqlitePlace(directory / "upgraded" / "test.db")
@@ -49,7 +49,7 @@ async def kill_upgrades(directory: Path, shape: str, *, kills: int, seed: int) -
     async with victims(place, __name__) as loose:
         for number in range(kills):
             place.copy_of(SqlitePlace(old))
-            said = await loose.kill_one_after(number, chance.uniform(0, LONGEST))
+            said = await loose.kill_one_after(number, rng.uniform(0, MAX_MESSAGE_BYTES))
             done = "done" in said
             backups = sorted(path for path in place.path.parent.glob("*.before-*") if "partial" not in path.name)
             assert all(everything(path) == before for path in backups), "a copy that has its name is whole"
@@ -75,14 +75,14 @@ async def kill_upgrades(directory: Path, shape: str, *, kills: int, seed: int) -
 async def kill_revisions(old: Place, place: Place, *, kills: int, seed: int) -> dict[str, int]:
     """Kill upgrades of copies, at ``place``, of a database of an earlier revision of the program's own: it is as it
     was, or at HEAD with all that was stored, and either way the next upgrade ends well."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     before, first = (schema(old), dump(old)), value(old, "SELECT version_num FROM alembic_version")
     whole: list[object] = []
     counts = {"kills": kills, "old": 0, "new": 0, "said done": 0}
     async with victims(place, __name__) as loose:
         for number in range(kills):
             place.copy_of(old)
-            said = await loose.kill_one_after(number, chance.uniform(0, LONGEST_REVISION))
+            said = await loose.kill_one_after(number, rng.uniform(0, LONGEST_REVISION))
             wait_for_nobody(place)
             version = value(place, "SELECT version_num FROM alembic_version")
             assert version in {first, HEAD}

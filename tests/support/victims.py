@@ -58,23 +58,23 @@ def digest(place: Place | Path) -> str:
     return hashlib.sha256(repr(stored).encode()).hexdigest()[:16]
 
 
-async def choose(service: DataService, chance: random.Random) -> Operation:
+async def choose(service: DataService, rng: random.Random) -> Operation:
     """What to do next."""
     servers = await service.registry_servers()
     views = [view for view in await service.workloads() if view.id]
     shared = [view for view in servers if view.duplicates]
-    what = chance.choice(["registry", "workloads", "all", "all", "rematch", "link", "link", "unlink", "resolve",
+    what = rng.choice(["registry", "workloads", "all", "all", "rematch", "link", "link", "unlink", "resolve",
                           "delete server", "delete workload"])  # fmt: skip
     if what == "resolve" and shared:
-        row = chance.choice(shared)
-        return Operation(what, name=row.identity, other=chance.choice(row.duplicates))
+        row = rng.choice(shared)
+        return Operation(what, name=row.identity, other=rng.choice(row.duplicates))
     if what == "delete server" and servers:
-        return Operation(what, name=chance.choice(servers).id)
+        return Operation(what, name=rng.choice(servers).id)
     if what in {"rematch", "unlink", "delete workload"} and views:
-        return Operation(what, name=chance.choice(views).name)
+        return Operation(what, name=rng.choice(views).name)
     if what == "link" and views and servers:
-        return Operation(what, name=chance.choice(views).name, other=chance.choice(servers).id)
-    return Operation(what if what in {"workloads", "all"} else "registry", version=chance.randrange(24))
+        return Operation(what, name=rng.choice(views).name, other=rng.choice(servers).id)
+    return Operation(what if what in {"workloads", "all"} else "registry", version=rng.randrange(24))
 
 
 async def do(service: DataService, operation: Operation) -> None:
@@ -137,11 +137,11 @@ def say(line: str) -> None:
 
 async def live(place: Place, seed: int) -> None:
     """A victim's life."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     async with DataService(Settings(db_url=place.url), embedder=FakeEmbedder(delay=0.001)) as service:
         say(f"done {digest(place)}")
         while True:
-            operation = await choose(service, chance)
+            operation = await choose(service, rng)
             say(f"begin {json.dumps(operation)}")
             await do(service, operation)
             say(f"done {digest(place)}")
@@ -191,12 +191,12 @@ async def kill_many(service: DataService, place: Place, *, kills: int, longest: 
 
     How many were killed in the middle of what.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     midway: dict[str, int] = {}
     acknowledged = 0
     async with victims(place) as loose:
         for number in range(kills):
-            said = await loose.kill_one_after(seed * 1_000_000 + number, chance.uniform(0, longest))
+            said = await loose.kill_one_after(seed * 1_000_000 + number, rng.uniform(0, longest))
             done = [line.split(" ", 1)[1] for line in said if line.startswith("done ")]
             acknowledged += len(done) - 1
             now = digest(place)

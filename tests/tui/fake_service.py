@@ -10,8 +10,6 @@ from typing import Any, Self
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Relation
-from mcp_optimizer.domain.presence import ServerView
-from mcp_optimizer.domain.queries import QueryView
 from mcp_optimizer.domain.reports import (
     AcceptReport,
     CheckFinding,
@@ -25,6 +23,8 @@ from mcp_optimizer.domain.reports import (
     SnapshotReport,
     WorkloadReport,
 )
+from mcp_optimizer.domain.search.queries import QueryView
+from mcp_optimizer.domain.serving.presence import ServerView
 from mcp_optimizer.domain.upgrade_report import BackupReport, ReindexReport
 from mcp_optimizer.domain.views import (
     ChangeView,

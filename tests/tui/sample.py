@@ -1,10 +1,10 @@
 """Views in every state there is, for the screens: small, invented, and the same every time."""
 
-from mcp_optimizer.domain.definitions import DefinitionChange, WordChange
 from mcp_optimizer.domain.matching import Explanation, NearMiss, Reason, Step
 from mcp_optimizer.domain.models import Drift, Kind, Relation
-from mcp_optimizer.domain.presence import PollView, ServerView
-from mcp_optimizer.domain.queries import QueryHit, QueryView
+from mcp_optimizer.domain.search.queries import QueryHit, QueryView
+from mcp_optimizer.domain.serving.presence import PollView, ServerView
+from mcp_optimizer.domain.tools.definitions import DefinitionChange, WordChange
 from mcp_optimizer.domain.views import (
     ChangeView,
     DescriptionSource,

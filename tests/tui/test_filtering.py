@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_optimizer.tui.filtering import filter_problem, parse
+from mcp_optimizer.tui.format.filter import filter_problem, parse
 
 ROW = {
     "name": "github-prod",

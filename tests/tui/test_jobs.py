@@ -2,7 +2,7 @@
 
 from mcp_optimizer.domain.reports import IngestPhase, IngestProgress
 from mcp_optimizer.tui.dialogs.ingest import IngestRequest
-from mcp_optimizer.tui.jobs import Job
+from mcp_optimizer.tui.state.jobs import Job
 
 
 def test_count_rate_and_time_left_are_those_of_the_phase() -> None:

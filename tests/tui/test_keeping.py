@@ -17,15 +17,15 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.tui.actions import Area, KeyClashError
 from mcp_optimizer.tui.app import Leaving, OptimizerApp
 from mcp_optimizer.tui.areas.activity import ActivityArea
-from mcp_optimizer.tui.columns import Sort
 from mcp_optimizer.tui.dialogs.copy import CopyDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import SaveDialog
-from mcp_optimizer.tui.exports import table_markdown, text_markdown
-from mcp_optimizer.tui.logbook import LogBook
-from mcp_optimizer.tui.memory import Memory, recall, remember
+from mcp_optimizer.tui.format.columns import Sort
+from mcp_optimizer.tui.format.exports import table_markdown, text_markdown
+from mcp_optimizer.tui.format.themes import first_theme
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
-from mcp_optimizer.tui.themes import first_theme
+from mcp_optimizer.tui.state.log_buffer import LogBuffer
+from mcp_optimizer.tui.state.saved_state import Memory, recall, remember
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine
 from tests.tui import sample
@@ -156,7 +156,7 @@ def test_a_place_that_can_not_be_written_to_is_no_reason_to_fail(tmp_path: Path)
 
 
 def test_whatever_is_logged_is_kept_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
-    book = LogBook()
+    book = LogBuffer()
     logging.getLogger("mcp.shared").addHandler(logging.StreamHandler())
     keep_logs_off_the_screen(book.take)
     structlog.get_logger().warning("found", url="https://u:secret@host/x", note="\x1b[2J")
@@ -174,7 +174,7 @@ def test_whatever_is_logged_is_kept_and_nothing_is_written(capfd: pytest.Capture
 
 
 def test_the_log_keeps_the_last_lines_only() -> None:
-    book = LogBook(most=3)
+    book = LogBuffer(most=3)
     for number in range(9):
         book.take("info" if number % 2 else "error", str(number))
     assert [line.event for line in book.lines()] == ["8", "7", "6"]
@@ -182,7 +182,7 @@ def test_the_log_keeps_the_last_lines_only() -> None:
 
 
 async def test_the_log_is_shown_by_level_and_filtered_by_text() -> None:
-    book = LogBook(now=lambda: NOW)
+    book = LogBuffer(now=lambda: NOW)
     for level in ("debug", "info", "warning", "error"):
         book.take(level, f"an event of {level}", {"server": "fetch"})
     async with running(logbook=book) as (app, pilot):
@@ -250,7 +250,7 @@ async def test_the_overview_is_copied_exported_and_shown_as_json(tmp_path: Path)
 
 @pytest.mark.parametrize(("downs", "word"), [(1, "maps-v1"), (4, "weather"), (5, "tools not listed")])
 async def test_entries_of_activity_are_copied(downs: int, word: str) -> None:
-    book = LogBook(now=lambda: NOW)
+    book = LogBuffer(now=lambda: NOW)
     book.take("error", "tools not listed", {})
     async with running(logbook=book) as (app, pilot):
         await press(pilot, "6", *["p"] * downs, "G", "y", "enter")

@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from mcp_optimizer.tui.columns import GAP, Sort, lay_out, natural_widths
 from mcp_optimizer.tui.details.explanation import explanation_document
-from mcp_optimizer.tui.filtering import Filter
-from mcp_optimizer.tui.json_outline import folded_at_first, json_lines
-from mcp_optimizer.tui.outline import Relationships, opened_at_first
-from mcp_optimizer.tui.plain import plain_overview
+from mcp_optimizer.tui.format.columns import GAP, Sort, lay_out, natural_widths
+from mcp_optimizer.tui.format.filter import Filter
+from mcp_optimizer.tui.format.json_outline import folded_at_first, json_lines
+from mcp_optimizer.tui.format.plain import plain_overview
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
-from mcp_optimizer.tui.rows import Rows
+from mcp_optimizer.tui.state.outline import Relationships, opened_at_first
+from mcp_optimizer.tui.state.rows import Rows
 from mcp_optimizer.tui.widgets.table import fit
 from tests.tui import sample
 from tests.tui.fake_service import FakeService

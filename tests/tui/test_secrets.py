@@ -13,7 +13,7 @@ from mcp_optimizer.service import DataService
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.app import OptimizerApp
 from mcp_optimizer.tui.areas.table_area import TableArea
-from mcp_optimizer.tui.memory import ListState, Memory, recall, remember
+from mcp_optimizer.tui.state.saved_state import ListState, Memory, recall, remember
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from tests.support.embedders import FakeEmbedder
 from tests.support.planted import PLACES, PUBLIC, URL_CANARY, leaked, planted_toolhive

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from textual.widgets import Static
 
-from mcp_optimizer.domain.presence import PollView
+from mcp_optimizer.domain.serving.presence import PollView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, Scope, SearchQuery
 from mcp_optimizer.tui import app as tui_app
 from mcp_optimizer.tui.actions import Area, Keymap

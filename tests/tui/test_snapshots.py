@@ -12,7 +12,7 @@ from pytest_textual_snapshot import SVGImageExtension
 from textual.pilot import Pilot
 
 from mcp_optimizer.errors import StoreError
-from mcp_optimizer.tui.logbook import LogBook
+from mcp_optimizer.tui.state.log_buffer import LogBuffer
 from tests.tui import sample
 from tests.tui.fake_service import FakeService
 from tests.tui.screens import NOW, press, running, type_text
@@ -55,9 +55,9 @@ def pictures(snapshot: Any) -> Pictures:
     return Pictures(snapshot)
 
 
-def logbook() -> LogBook:
+def logbook() -> LogBuffer:
     """A log of three lines."""
-    book = LogBook(now=lambda: NOW)
+    book = LogBuffer(now=lambda: NOW)
     book.take("info", "ToolHive found", {"address": "127.0.0.1:50001", "version": "0.9"})
     book.take("warning", "part of a workload not read", {"reason": "timeout"})
     book.take("error", "tools not listed", {"server": "maps-v1", "error": "unauthorized (401)"})

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from mcp_optimizer.domain.lifecycle import WorkloadsPlan, completed, follow_catalog, plan_workloads
+from mcp_optimizer.domain.lifecycle import WorkloadsPlan, finalize, follow_catalog, plan_workloads
 from mcp_optimizer.domain.matching import RegistryIndex
 from mcp_optimizer.domain.models import (
     Catalog,
@@ -18,7 +18,7 @@ from mcp_optimizer.domain.models import (
     WorkloadListing,
 )
 from mcp_optimizer.domain.reconcile import CONTENT_FIELDS, CatalogPlan, Change, EntryPlan, reconcile
-from mcp_optimizer.domain.tool_text import own_description, tools_digest
+from mcp_optimizer.domain.tools.text import own_description, tools_digest
 from tests.support.builders import entry, identity, tools
 
 DIGEST_A = f"sha256:{'a' * 64}"
@@ -102,7 +102,7 @@ class MemoryStore:
         plan = reconcile(catalog, self.registry, resolutions=self.resolutions, linked_ids=linked, claims=self.claims)
         changes, _ = follow_catalog(plan, self.workloads.values(), now=NOW)
         for change in changes:
-            self.workloads[change.after.name] = completed(change, self.tools[change.after.name], embedded=True)
+            self.workloads[change.after.name] = finalize(change, self.tools[change.after.name], embedded=True)
         self.registry, self.duplicates = apply(plan, f"new-{next(self._ids)}"), plan.duplicates
         self.claims = plan.claims
         return plan
@@ -117,7 +117,7 @@ class MemoryStore:
         for change in plan.changes:
             name = change.after.name
             self.tools[name] = self.tools.get(name, ()) if change.tools is None else change.tools
-            self.workloads[name] = completed(change, self.tools[name], embedded=True)
+            self.workloads[name] = finalize(change, self.tools[name], embedded=True)
         for workload in plan.removed:
             del self.workloads[workload.name]
         return plan

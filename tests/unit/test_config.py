@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_optimizer.cli.program import run_program
+from mcp_optimizer.cli.main import run_program
 from mcp_optimizer.config import OFFLINE_MODEL, Settings, config_file
 
 

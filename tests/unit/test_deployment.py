@@ -16,7 +16,7 @@ import yaml
 
 from mcp_optimizer.cli.commands import program
 from mcp_optimizer.config import Settings
-from mcp_optimizer.sources.kubernetes_items import API_GROUP, ResourceKind
+from mcp_optimizer.sources.kubernetes.items import API_GROUP, ResourceKind
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "deployment.md"

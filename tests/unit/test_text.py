@@ -11,11 +11,11 @@ from mcp_optimizer.text import (
     lines,
     one_line,
     printable,
-    public_message,
-    public_url,
+    redact_message,
+    redact_url,
     shorten,
-    storable,
-    storable_json,
+    to_storable,
+    to_storable_json,
 )
 
 FAST = settings(max_examples=150, deadline=None)
@@ -65,10 +65,10 @@ def test_lines_are_never_none() -> None:
 @FAST
 @given(anything)
 def test_b_storable_text_can_be_encoded(text: str) -> None:
-    found = storable(text)
+    found = to_storable(text)
     assert "\0" not in found
     assert found.encode().decode() == found
-    assert storable(found) == found
+    assert to_storable(found) == found
 
 
 json_values = st.recursive(
@@ -89,15 +89,15 @@ def strings(value: object) -> list[str]:
 @FAST
 @given(json_values)
 def test_b_storable_json_reaches_every_string_keys_too(value: object) -> None:
-    found = storable_json(value)
-    assert all(storable(text) == text for text in strings(found))
-    assert storable_json(found) == found
+    found = to_storable_json(value)
+    assert all(to_storable(text) == text for text in strings(found))
+    assert to_storable_json(found) == found
 
 
 def test_b_storable_json_leaves_the_rest_alone() -> None:
     value = {"a": [1, 2.5, True, None, {"b": "c"}]}
-    assert storable_json(value) == value
-    assert storable_json({"\ud800": ["x\0y"]}) == {"\N{REPLACEMENT CHARACTER}": ["xy"]}
+    assert to_storable_json(value) == value
+    assert to_storable_json({"\ud800": ["x\0y"]}) == {"\N{REPLACEMENT CHARACTER}": ["xy"]}
 
 
 @FAST
@@ -136,11 +136,11 @@ def test_shorten_is_never_longer_than_asked(text: str, length: int) -> None:
     ],
 )
 def test_s7_secrets_are_cut_from_a_url_and_from_a_message_that_holds_it(url: str, public: str) -> None:
-    assert public_url(url) == public
+    assert redact_url(url) == public
     if url.startswith(("https", "postgresql")) and " " not in url:
-        assert public_message(f"can't read {url} (refused)") == f"can't read {public} (refused)".replace(" )", ")")
+        assert redact_message(f"can't read {url} (refused)") == f"can't read {public} (refused)".replace(" )", ")")
         for quoted in ('"{}"', "'{}'", "<{}>", "({})\n"):
-            assert "hunter2" not in public_message(quoted.format(url))
+            assert "hunter2" not in redact_message(quoted.format(url))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_s7_secrets_are_cut_from_a_url_and_from_a_message_that_holds_it(url: str
     ],
 )
 def test_s7_a_url_without_secrets_is_shown_as_it_is(url: str) -> None:
-    assert public_url(url) == url
+    assert redact_url(url) == url
 
 
 urls = st.builds(
@@ -173,8 +173,8 @@ urls = st.builds(
 @FAST
 @given(urls)
 def test_s7_public_url_is_settled_and_printable(url: str) -> None:
-    found = public_url(url)
-    assert public_url(found) == found
+    found = redact_url(url)
+    assert redact_url(found) == found
     assert not hostile(found)
     assert "#" not in found
 
@@ -182,8 +182,8 @@ def test_s7_public_url_is_settled_and_printable(url: str) -> None:
 @FAST
 @given(st.lists(st.one_of(urls, anything), max_size=4))
 def test_s7_public_message_is_settled_and_printable(parts: list[str]) -> None:
-    found = public_message(" ".join(parts))
-    assert public_message(found) == found
+    found = redact_message(" ".join(parts))
+    assert redact_message(found) == found
     assert not hostile(found)
 
 
@@ -199,12 +199,12 @@ words = st.text(alphabet="abcXYZ019", min_size=1, max_size=8)
 )
 def test_s7_no_secret_of_any_spelling_is_left_in_a_sentence(secret: str, host: str, name: str, before: str) -> None:
     for url in (f"https://me:{secret}@{host}.example/x", f"https://{host}.example/?{before}{name}={secret}&z=1"):
-        assert secret not in public_url(url)
-        assert secret not in public_message(f"the server at {url} said no")
+        assert secret not in redact_url(url)
+        assert secret not in redact_message(f"the server at {url} said no")
 
 
 def test_b_long_hostile_messages_take_no_time() -> None:
     start = time.perf_counter()
     for text in ("a" * 100_000, 'x://a:b"' * 5_000, "x://" * 10_000, "https://h?key" * 5_000, "https://u:p/w@" * 2_000):
-        public_message(text)
+        redact_message(text)
     assert time.perf_counter() - start < 5

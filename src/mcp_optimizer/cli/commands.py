@@ -1,16 +1,16 @@
 """All commands, put together. Importing a command's module is cheap: it imports what it needs when it runs."""
 
-from mcp_optimizer.cli.catalog import registry
 from mcp_optimizer.cli.compare import compare
+from mcp_optimizer.cli.db import db, doctor
 from mcp_optimizer.cli.ingest import ingest
-from mcp_optimizer.cli.keeping import db, doctor
+from mcp_optimizer.cli.main import program
 from mcp_optimizer.cli.open import open_file
-from mcp_optimizer.cli.program import program
+from mcp_optimizer.cli.registry import registry
 from mcp_optimizer.cli.relations import link, rematch, resolve, unlink
-from mcp_optimizer.cli.screens import demo, simulate_toolhive, tui
-from mcp_optimizer.cli.searching import search
-from mcp_optimizer.cli.serving import search_process, serve
+from mcp_optimizer.cli.search import search
+from mcp_optimizer.cli.serve import search_process, serve
 from mcp_optimizer.cli.snapshots import snapshot
+from mcp_optimizer.cli.tui import demo, simulate_toolhive, tui
 from mcp_optimizer.cli.workloads import workload
 
 for command in (

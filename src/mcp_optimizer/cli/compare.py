@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcp_optimizer.cli.main import Program
 from mcp_optimizer.cli.output import emit, json_option
-from mcp_optimizer.cli.program import Program
 from mcp_optimizer.text import one_line
 
 if TYPE_CHECKING:
-    from mcp_optimizer.domain.comparison import Comparison
+    from mcp_optimizer.domain.history.comparison import Comparison
     from mcp_optimizer.service import DataService
 
 type Section = tuple[str, list[tuple[str, ...]]]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mcp_optimizer.cli.confirm import can_ask, dry_run_option, yes_option
+from mcp_optimizer.cli.main import DONE, FAILED, PARTLY, Program, say_error
 from mcp_optimizer.cli.output import emit, json_option
-from mcp_optimizer.cli.program import DONE, FAILED, PARTLY, Program, say_error
 from mcp_optimizer.domain.loss import LargeLossError, Loss
 from mcp_optimizer.domain.reports import IngestPart, IngestProgress, IngestReport, RegistryReport, listed_names
 from mcp_optimizer.errors import OptimizerError
@@ -137,6 +137,6 @@ def ingest_progress() -> Generator[OnProgress]:
         def show(progress: IngestProgress) -> None:
             detail = f" {progress.detail}" if progress.detail else ""
             description = escape(one_line(f"{progress.phase}{detail}"))
-            bar.update(task, description=description, completed=progress.done, total=progress.total or None)
+            bar.update(task, description=description, finalize=progress.done, total=progress.total or None)
 
         yield show

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from mcp_optimizer.text import public_message
+from mcp_optimizer.text import redact_message
 
 type Take = Callable[[str, str, Mapping[str, Any]], None]
 """Takes an event: its level, what it says, and its fields."""
@@ -80,7 +80,7 @@ def _safe(value: Any) -> Any:
         return {_safe(key): _safe(member) for key, member in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_safe(item) for item in value]
-    return public_message(str(value))
+    return redact_message(str(value))
 
 
 def keep_logs_off_the_screen(take: Take) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from mcp_optimizer.cli.ingest import ingest_progress
-from mcp_optimizer.cli.program import Program
-from mcp_optimizer.cli.screens import show_screens
+from mcp_optimizer.cli.main import Program
+from mcp_optimizer.cli.tui import show_screens
 from mcp_optimizer.config import Settings
-from mcp_optimizer.text import public_url
+from mcp_optimizer.text import redact_url
 
 
 @click.command("open")
@@ -39,4 +39,4 @@ async def _fill(settings: Settings, file: str) -> None:
 
 def _label(file: str) -> str:
     """What stands in the header: the file's name, or the URL without what may be secret."""
-    return public_url(file) if "://" in file else Path(file).name
+    return redact_url(file) if "://" in file else Path(file).name

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_optimizer.cli.catalog import registry
 from mcp_optimizer.cli.confirm import confirmed, dry_run_option, yes_option
+from mcp_optimizer.cli.main import DONE, PARTLY, Program
 from mcp_optimizer.cli.output import emit, json_option
-from mcp_optimizer.cli.program import DONE, PARTLY, Program
+from mcp_optimizer.cli.registry import registry
 from mcp_optimizer.cli.workloads import workload
 from mcp_optimizer.domain.reports import RelationReport, ResolutionReport
 from mcp_optimizer.text import one_line

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcp_optimizer.cli.main import Program, as_path
 from mcp_optimizer.cli.output import emit, json_option
-from mcp_optimizer.cli.program import Program, as_path
 from mcp_optimizer.text import one_line
 
 if TYPE_CHECKING:

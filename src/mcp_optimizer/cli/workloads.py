@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_optimizer.cli.confirm import confirmed, dry_run_option, yes_option
-from mcp_optimizer.cli.deleting import describe_deletion
+from mcp_optimizer.cli.delete import describe_deletion
+from mcp_optimizer.cli.main import Program
 from mcp_optimizer.cli.output import emit, facts, json_option, table
-from mcp_optimizer.cli.program import Program
 from mcp_optimizer.domain.difference import Pieces, mark_difference, underline
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.text import lines, one_line, shorten
 
 if TYPE_CHECKING:
-    from mcp_optimizer.domain.definitions import DefinitionChange
     from mcp_optimizer.domain.reports import AcceptReport
+    from mcp_optimizer.domain.tools.definitions import DefinitionChange
     from mcp_optimizer.domain.views import ChangeView, ToolView, WorkloadDetail, WorkloadView
     from mcp_optimizer.service import DataService
 

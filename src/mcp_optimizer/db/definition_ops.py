@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import Writing
+from mcp_optimizer.db.logs.change_log import Writing
 from mcp_optimizer.db.rows import IN_CHUNK, to_json
-from mcp_optimizer.domain.definitions import found_json, invisible_in
 from mcp_optimizer.domain.models import StoredTool
+from mcp_optimizer.domain.tools.definitions import found_json, invisible_in
 
-REMEMBERED_DAYS: Final = 90
+RETENTION_DAYS: Final = 90
 """How long definitions of a workload that is gone are kept: it may come back."""
 
 
@@ -65,7 +65,7 @@ class DefinitionOps:
                 ),
                 {"name": name, "at": writing.at},
             )
-        limit = datetime.fromisoformat(writing.at).astimezone(UTC) - timedelta(days=REMEMBERED_DAYS)
+        limit = datetime.fromisoformat(writing.at).astimezone(UTC) - timedelta(days=RETENTION_DAYS)
         await writing.connection.execute(
             text(
                 "DELETE FROM accepted_definitions WHERE noted_at < :limit "

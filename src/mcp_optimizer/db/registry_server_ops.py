@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import Logged, Writing, record
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
+from mcp_optimizer.db.logs.change_log import Logged, Writing, record
 from mcp_optimizer.db.rows import (
     claim_columns,
     identity_columns,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Row, TextClause, bindparam, text
 
-from mcp_optimizer.db.sqlite_cursor import SHORT
+from mcp_optimizer.db.sqlite.inline_cursor import INLINE_HINT
 from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Workload
 from mcp_optimizer.embeddings import Vector
 
@@ -28,7 +28,7 @@ type Stored = tuple[Any, ...]
 def short(statement: str, *lists: str) -> TextClause:
     """A statement that finds a few rows by an index and is asked again and again, ready made; each is kept, so there
     may be few. ``lists`` names the parameters that are lists."""
-    return text(SHORT + statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
+    return text(INLINE_HINT + statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
 
 
 def to_json(value: object) -> str:

@@ -62,7 +62,7 @@ class WordMatch(NamedTuple):
     fields: dict[str, str]
 
 
-class Fact(NamedTuple):
+class IntegrityFinding(NamedTuple):
     """Something an engine found out about its own soundness. ``remedy`` is None where nothing is wrong."""
 
     name: str
@@ -136,14 +136,16 @@ class SearchIndex(Protocol):
         ...
 
 
-class Soundness(Protocol):
+class IntegrityChecks(Protocol):
     """What an engine can prove of itself, and what its search tables hold, for comparing."""
 
-    async def facts(self, connection: AsyncConnection) -> list[Fact]:
+    async def facts(self, connection: AsyncConnection) -> list[IntegrityFinding]:
         """Whether the database itself is sound. ``connection`` is one that has not searched."""
         ...
 
-    async def text_fact(self, connection: AsyncConnection, side: Side, tools: Sequence[IndexedTool]) -> Fact:
+    async def text_fact(
+        self, connection: AsyncConnection, side: Side, tools: Sequence[IndexedTool]
+    ) -> IntegrityFinding:
         """Whether the full-text index holds the words of ``tools`` (all there are). In a transaction that may write."""
         ...
 

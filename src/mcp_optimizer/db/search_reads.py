@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import forgotten_since
+from mcp_optimizer.db.logs.change_log import forgotten_since
 from mcp_optimizer.db.rows import IN_CHUNK, kind_of, short
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind

@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from mcp_optimizer.db.search_index import IndexedTool, Side, WordMatch
-from mcp_optimizer.domain.search_words import pairs
-from mcp_optimizer.domain.tool_text import name_words, parameter_words
+from mcp_optimizer.domain.search.words import pairs
+from mcp_optimizer.domain.tools.text import name_words, parameter_words
 
 
 class ToolWords(NamedTuple):

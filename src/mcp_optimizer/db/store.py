@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db import change_log, problems
+from mcp_optimizer.db.database import Database
 from mcp_optimizer.db.definition_ops import DefinitionOps
-from mcp_optimizer.db.engine import Database
+from mcp_optimizer.db.logs import change_log, problems
 from mcp_optimizer.db.registry_server_ops import RegistryServerOps
 from mcp_optimizer.db.registry_tool_ops import RegistryToolOps
 from mcp_optimizer.db.workload_server_ops import WorkloadServerOps
@@ -24,7 +24,7 @@ from mcp_optimizer.domain.models import (
     Workload,
 )
 from mcp_optimizer.domain.reconcile import duplicates_of
-from mcp_optimizer.domain.retention import Retention
+from mcp_optimizer.domain.serving.retention import Retention
 
 
 @dataclass(frozen=True)

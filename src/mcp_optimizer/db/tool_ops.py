@@ -6,8 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import Writing
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
+from mcp_optimizer.db.logs.change_log import Writing
 from mcp_optimizer.db.rows import IN_CHUNK, short, to_bytes, to_json, to_vector, tool_from
 from mcp_optimizer.db.search_index import IndexedTool, Side
 from mcp_optimizer.domain.models import StoredTool

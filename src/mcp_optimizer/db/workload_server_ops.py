@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.change_log import Logged, Writing, record
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
+from mcp_optimizer.db.logs.change_log import Logged, Writing, record
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector, workload_columns, workload_from
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Workload

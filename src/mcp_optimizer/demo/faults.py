@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-type Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+type AsgiHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _DRIP_SECONDS = 0.02
 
@@ -64,7 +64,7 @@ class Faults:
 class Faulty:
     """An ASGI endpoint that goes wrong when it was told to, and else is the endpoint it wraps."""
 
-    def __init__(self, route: str, handler: Handler, faults: Faults) -> None:
+    def __init__(self, route: str, handler: AsgiHandler, faults: Faults) -> None:
         self._route = route
         self._handler = handler
         self._faults = faults

@@ -8,17 +8,17 @@ import json
 from importlib.resources import files
 from typing import Any
 
-type Document = dict[str, Any]
+type SampleDocument = dict[str, Any]
 
 SNAPSHOT_FORMAT = "mcp-optimizer-snapshot/1"
 
 
-def sample_catalog() -> Document:
+def sample_catalog() -> SampleDocument:
     """The present catalog, a legacy registry document: 20 entries, container and remote, one identity claimed twice."""
     return _data("catalog.json")
 
 
-def sample_catalog_before() -> Document:
+def sample_catalog_before() -> SampleDocument:
     """The catalog of a week earlier: ``quillbase`` has its older tag, ``lantern`` its older name, and there is one
     entry more, ``foxglove-notes``, which has left the catalog since.
     """
@@ -34,12 +34,12 @@ def sample_catalog_before() -> Document:
     return catalog
 
 
-def sample_workloads() -> list[Document]:
+def sample_workloads() -> list[SampleDocument]:
     """The sample workloads, as items of a snapshot file: the fields of ToolHive's list and ``tool_definitions``."""
     return _data("workloads.json")
 
 
-def sample_snapshot(before: bool = False) -> Document:
+def sample_snapshot(before: bool = False) -> SampleDocument:
     """Catalog and workloads as one snapshot document. No endpoint is contacted when it is ingested.
 
     A running workload whose tools are not in the sample stands there without an endpoint for that reason.

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from mcp_optimizer.demo.faults import Faults, Faulty, Handler
+from mcp_optimizer.demo.faults import AsgiHandler, Faults, Faulty
 from mcp_optimizer.demo.mcp_endpoints import MESSAGES_PATH, McpEndpoints
 from mcp_optimizer.demo.simulator_state import SimulatorState, server_json_list
 
@@ -52,7 +52,7 @@ def simulator_app(state: SimulatorState, faults: Faults, base_url: Callable[[], 
     )
 
 
-def _answering(answer: Callable[[Request], Any]) -> Handler:
+def _answering(answer: Callable[[Request], Any]) -> AsgiHandler:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         response: Response = await answer(Request(scope, receive))
         await response(scope, receive, send)

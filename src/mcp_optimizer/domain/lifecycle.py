@@ -1,7 +1,7 @@
 """What happens to workloads (L1-L9): when they are listed anew, when the catalog changes, when a person decides.
 
 Every function is pure: it says what a workload becomes and why. Own descriptions and digests depend on the tools, so
-:func:`completed` fills them in once the tools are known.
+:func:`finalize` fills them in once the tools are known.
 """
 
 import json
@@ -26,7 +26,7 @@ from mcp_optimizer.domain.models import (
 )
 from mcp_optimizer.domain.reconcile import CatalogPlan, Change, EntryPlan, image_or_page
 from mcp_optimizer.domain.status_text import lasting_text
-from mcp_optimizer.domain.tool_text import own_description, tools_digest
+from mcp_optimizer.domain.tools.text import own_description, tools_digest
 
 
 class RelationChange(Value):
@@ -219,7 +219,7 @@ def _home(server: RegistryServer | None) -> _Home | None:
 
 
 def _related(workload: Workload, home: _Home | None, cause: Cause, now: str) -> Workload:
-    """``workload`` tied to ``home``, or to none. A description of its own is filled in by :func:`completed`."""
+    """``workload`` tied to ``home``, or to none. A description of its own is filled in by :func:`finalize`."""
     return workload.model_copy(
         update={
             "registry_server_id": home.id if home else None,
@@ -269,15 +269,15 @@ def follow_catalog(
             linked[workload.registry_server_id].append(workload)
     changes: list[WorkloadChange] = []
     notes: list[tuple[Workload, RelationChange]] = []
-    heirs = dict(plan.heirs)
+    successors = dict(plan.successors)
     for row in plan.removed:
-        heir = heirs.get(row.id)
+        successor = successors.get(row.id)
         for workload in linked[row.id]:
-            if heir is None:
+            if successor is None:
                 changes.append(become_autonomous(workload, Cause.REGISTRY_REMOVED, now=now))
             else:
-                changes.append(_follow_entry(workload, heir, Cause.REGISTRY_RETAGGED, now))
-                notes += _drift_note(workload, row.claimed, heir.entry.identity)
+                changes.append(_follow_entry(workload, successor, Cause.REGISTRY_RETAGGED, now))
+                notes += _drift_note(workload, row.claimed, successor.entry.identity)
     entries = _by_name(plan.entries)
     for pair in plan.entries:
         for workload in linked[pair.row.id] if pair.row else ():
@@ -350,7 +350,7 @@ def _follow_rename(workload: Workload, old: str, new: str) -> WorkloadChange:
     return WorkloadChange(before=workload, after=after, relation=note)
 
 
-def completed(change: WorkloadChange, tools: Sequence[ToolDefinition], *, embedded: bool) -> Workload:
+def finalize(change: WorkloadChange, tools: Sequence[ToolDefinition], *, embedded: bool) -> Workload:
     """The workload as it is stored, now that its tools are known.
 
     ``embedded`` false: some text could not be embedded; the empty digest makes the next ingestion try again (L7).

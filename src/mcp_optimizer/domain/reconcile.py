@@ -23,7 +23,7 @@ from mcp_optimizer.domain.models import (
     RegistryServer,
     Value,
 )
-from mcp_optimizer.domain.tool_text import tools_digest
+from mcp_optimizer.domain.tools.text import tools_digest
 
 
 class Change(StrEnum):
@@ -62,7 +62,7 @@ class CatalogPlan(Value):
     from the row (C4, L1). The last ones have that identity as their claim (C7)."""
     reclaimed: tuple[RegistryServer, ...] = ()
     """Those of them whose claim changes, as they will be."""
-    heirs: tuple[tuple[str, EntryPlan], ...] = ()
+    successors: tuple[tuple[str, EntryPlan], ...] = ()
     """Ids of removed rows whose entry is still there but took over the identity, and so the row, of another, now or
     earlier. What is linked to them follows the entry (L1)."""
     claims: tuple[CatalogEntry, ...] = ()
@@ -130,7 +130,7 @@ def reconcile(
         removed=tuple(removed),
         kept=tuple(kept),
         reclaimed=tuple(row for row in kept if row.claim != before[row.id].claim),
-        heirs=tuple(_heirs(removed, pairs, aliases)),
+        successors=tuple(_successors(removed, pairs, aliases)),
         claims=sharing_entries,
         duplicates=duplicates_of(sharing_entries, chosen),
         aliases=tuple(alias for pair in pairs if (alias := _alias(pair))),
@@ -219,7 +219,7 @@ def _paired(
     return pairs, shared
 
 
-def _heirs(
+def _successors(
     removed: Iterable[RegistryServer], pairs: Iterable[EntryPlan], aliases: Iterable[Alias]
 ) -> Iterator[tuple[str, EntryPlan]]:
     """Each removed row with an entry of its kind and name that took another's row, if there is one.
@@ -229,12 +229,12 @@ def _heirs(
     names: dict[str, set[str]] = defaultdict(set)
     for alias in aliases:
         names[alias.registry_server_id].add(alias.name)
-    heirs: dict[_NameKey, list[EntryPlan]] = defaultdict(list)
+    successors: dict[_NameKey, list[EntryPlan]] = defaultdict(list)
     for pair in sorted(pairs, key=lambda pair: _place_order(pair.entry)):
         if pair.row is not None and {pair.row.name, *names[pair.row.id]} - {pair.entry.name}:
-            heirs[_name_key(pair.entry)].append(pair)
+            successors[_name_key(pair.entry)].append(pair)
     for row in removed:
-        found = heirs[_name_key(row)]
+        found = successors[_name_key(row)]
         if found:
             yield row.id, found.pop(0) if len(found) > 1 else found[0]
 

@@ -4,9 +4,9 @@ terminal UI shows them."""
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from mcp_optimizer.domain.definitions import DefinitionChange
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.models import ItemProblem, Value
+from mcp_optimizer.domain.tools.definitions import DefinitionChange
 
 
 class DuplicateReport(Value):

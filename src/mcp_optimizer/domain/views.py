@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field, computed_field
 
-from mcp_optimizer.domain.definitions import DefinitionChange
-from mcp_optimizer.domain.exposure import Exposure
 from mcp_optimizer.domain.models import Drift, Duplicate, Evidence, Kind, Relation, Value
-from mcp_optimizer.domain.presence import ServerView
+from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
+from mcp_optimizer.domain.serving.presence import ServerView
+from mcp_optimizer.domain.tools.definitions import DefinitionChange
 
 
 class RegistryServerView(Value):
@@ -141,7 +141,7 @@ class SearchQuery(Value):
     status: str | None = "running"
     """Status of the workload; None for any (Q4). Registry servers have none and are not filtered by it."""
     kind: Kind | None = None
-    exposure: Exposure | None = None
+    visibility: AgentVisibility | None = None
     """Only workloads that agents see; None: all. Registry servers are not filtered by it."""
     keywords: str = ""
     """Looked for by words in place of ``text``, which is then looked for by meaning alone."""

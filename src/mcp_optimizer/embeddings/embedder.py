@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcp_optimizer.config import OFFLINE_MODEL, Settings, cache_directory
+from mcp_optimizer.embeddings.executors import ModelExecutors
 from mcp_optimizer.embeddings.offline_model import DIMENSION, OFFLINE_MODELS, prepare_offline_model
-from mcp_optimizer.embeddings.threads import ModelThreads
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -48,17 +48,17 @@ class Embedder(Protocol):
         ...
 
 
-def open_embedder(settings: Settings, *, one_at_a_time: bool = False) -> "FastEmbedder":
+def open_embedder(settings: Settings, *, single_threaded: bool = False) -> "FastEmbedder":
     """The embedder that the settings name. The model is loaded when it is first needed.
 
-    ``one_at_a_time``: single texts are embedded in the thread that asks, which then waits.
+    ``single_threaded``: single texts are embedded in the thread that asks, which then waits.
     """
     return FastEmbedder(
         settings.embedding_model_name,
         cache_directory=settings.cache_dir or cache_directory(),
         threads=settings.embedding_threads,
         batch_size=settings.embedding_batch_size,
-        one_at_a_time=one_at_a_time,
+        single_threaded=single_threaded,
     )
 
 
@@ -96,14 +96,14 @@ class FastEmbedder:
         cache_directory: Path,
         threads: int | None = None,
         batch_size: int = 8,
-        one_at_a_time: bool = False,
+        single_threaded: bool = False,
     ) -> None:
         self._model = model
         self._cache_directory = cache_directory
         self._pace = _Pace.of(model, threads)
         self._batch_size = batch_size
-        self._one_at_a_time = one_at_a_time
-        self._threads = ModelThreads(at_once=self._pace.at_once)
+        self._single_threaded = single_threaded
+        self._threads = ModelExecutors(at_once=self._pace.at_once)
         self._loaded: TextEmbedding | None = None
         self._lock = threading.Lock()
 
@@ -121,7 +121,7 @@ class FastEmbedder:
     async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
         """One unit vector a text, in the order given. A single text goes before many."""
         if len(texts) == 1:
-            if self._one_at_a_time:
+            if self._single_threaded:
                 made = self._embed_batch(list(texts))
             else:
                 made = await self._threads.soon(lambda: self._embed_batch(list(texts)))

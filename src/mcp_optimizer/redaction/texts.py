@@ -67,7 +67,7 @@ def redact_text(text: str) -> str:
     parts: list[str] = []
     end = 0
     for url in _URL.finditer(text) if "://" in text else ():
-        parts += [_redacted_prose(text[end : url.start()]), _public_url(url)]
+        parts += [_redacted_prose(text[end : url.start()]), _redact_url(url)]
         end = url.end()
     redacted = "".join([*parts, _redacted_prose(text[end:])])
     return text if redacted == text else redacted
@@ -136,7 +136,7 @@ def _bare(value: str) -> str:
     return value
 
 
-def _public_url(found: re.Match[str]) -> str:
+def _redact_url(found: re.Match[str]) -> str:
     """A URL in a text; what ends the sentence behind it is none of it."""
     url = found[0]
     bare = _bare(url)

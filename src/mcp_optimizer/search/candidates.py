@@ -10,16 +10,16 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import search_reads
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
 from mcp_optimizer.db.search_index import Near, Side
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.domain.search_rank import Found, PhraseMatches, TextMatch, fused
-from mcp_optimizer.domain.search_words import coverage, matched_words, query_terms
+from mcp_optimizer.domain.search.rank import PhraseMatches, RankedTool, TextMatch, fused
+from mcp_optimizer.domain.search.words import coverage, matched_words, query_terms
 from mcp_optimizer.domain.views import Scope, SearchQuery
 from mcp_optimizer.embeddings import Vector
-from mcp_optimizer.search.reach import Reach, SearchedServer
-from mcp_optimizer.search.resident import Resident
-from mcp_optimizer.search.vectors import Vectors
+from mcp_optimizer.search.filters import SearchedServer, SearchScope
+from mcp_optimizer.search.vector_cache import VectorCache
+from mcp_optimizer.search.vector_matrix import VectorMatrix
 
 AT_ONCE: Final = 4096
 """So many vectors are compared in less time than it takes to have another thread do it."""
@@ -60,7 +60,7 @@ class Answers:
     """The last change of the store as it was searched."""
     semantic_ratio: float = 0.5
 
-    def ranked(self) -> list[Found]:
+    def ranked(self) -> list[RankedTool]:
         """Every tool found, best first."""
         return fused(self.phrases, self.near, self.exact, semantic_ratio=self.semantic_ratio)
 
@@ -83,11 +83,13 @@ class _SideQuery:
 class Candidates:
     """Asks both halves, on one connection."""
 
-    def __init__(self, store: Store, reach: Reach, resident: Resident, *, one_at_a_time: bool = False) -> None:
+    def __init__(
+        self, store: Store, reach: SearchScope, resident: VectorCache, *, single_threaded: bool = False
+    ) -> None:
         self._store = store
         self._reach = reach
         self._resident = resident
-        self._at_once = sys.maxsize if one_at_a_time else AT_ONCE
+        self._at_once = sys.maxsize if single_threaded else AT_ONCE
 
     async def gather(
         self,
@@ -143,7 +145,7 @@ class Candidates:
             owners |= {item.id: item.server_id for item in kept}
         return {tool: server for tool, server in owners.items() if server in asked.allowed}, terms
 
-    async def _held(self, held: Vectors, asked: _SideQuery) -> list[list[Near]]:
+    async def _held(self, held: VectorMatrix, asked: _SideQuery) -> list[list[Near]]:
         """The nearest of the vectors at hand, for each phrase; the event loop goes on where that takes long."""
 
         def nearest() -> list[list[Near]]:

@@ -11,17 +11,17 @@ from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.db.tool_ops import ToolOps
 from mcp_optimizer.domain.models import StoredTool
-from mcp_optimizer.domain.search_rank import Found
-from mcp_optimizer.domain.search_words import sentences
-from mcp_optimizer.domain.tool_text import name_words, parameter_words
+from mcp_optimizer.domain.search.rank import RankedTool
+from mcp_optimizer.domain.search.words import sentences
+from mcp_optimizer.domain.tools.text import name_words, parameter_words
 from mcp_optimizer.domain.views import CountedHits, OfferedTool, Scope, SearchHit, SearchQuery
 from mcp_optimizer.embeddings import OFFLINE_MODELS, Embedder, Vector
 from mcp_optimizer.errors import ModelMismatchError, TooManyError
 from mcp_optimizer.search.candidates import Answers, Candidates, Phrase, sides, text_match
+from mcp_optimizer.search.filters import SearchScope
 from mcp_optimizer.search.query_vectors import QueryVectors
-from mcp_optimizer.search.reach import Reach
-from mcp_optimizer.search.resident import Resident
-from mcp_optimizer.text import storable
+from mcp_optimizer.search.vector_cache import VectorCache
+from mcp_optimizer.text import to_storable
 
 DEPTH: Final = 100
 """Each half looks at least this deep, so that a tool found by both can rise."""
@@ -32,13 +32,13 @@ _TELLING: Final = 20
 class Search:
     """Finds tools."""
 
-    def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0, one_at_a_time: bool = False) -> None:
+    def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0, single_threaded: bool = False) -> None:
         self._store = store
         self._embedder = embedder
         self._queries = QueryVectors(embedder)
-        self.resident = Resident(store.database, memory=memory)
-        self.reach = Reach(store)
-        self._candidates = Candidates(store, self.reach, self.resident, one_at_a_time=one_at_a_time)
+        self.resident = VectorCache(store.database, memory=memory)
+        self.reach = SearchScope(store)
+        self._candidates = Candidates(store, self.reach, self.resident, single_threaded=single_threaded)
 
     async def close(self) -> None:
         """Give back memory and stop what works aside."""
@@ -99,8 +99,8 @@ class Search:
 
     async def phrases(self, query: SearchQuery) -> list[Phrase]:
         """What is looked for: the whole query first, then its sentences, where it has several."""
-        wanted = storable(query.text).strip()
-        keywords = storable(query.keywords).strip()
+        wanted = to_storable(query.text).strip()
+        keywords = to_storable(query.keywords).strip()
         found = [Phrase(wanted, keywords or wanted, await self.vector(wanted) if wanted else None)]
         if found[0].vector is None and keywords:
             return found  # each sentence would find the same
@@ -132,7 +132,9 @@ class Search:
             return None
         return 1 - max(distances), 1 - min(distances)
 
-    async def hits(self, connection: AsyncConnection, answers: Answers, ranked: Sequence[Found]) -> list[SearchHit]:
+    async def hits(
+        self, connection: AsyncConnection, answers: Answers, ranked: Sequence[RankedTool]
+    ) -> list[SearchHit]:
         """What is shown of tools that were found, in their order."""
         tools: dict[str, tuple[Side, StoredTool]] = {}
         for side in Side:
@@ -153,7 +155,7 @@ def _depth(query: SearchQuery) -> int:
     return max(DEPTH, 2 * query.limit)
 
 
-def _hit(side: Side, tool: StoredTool, server: str, found: Found, terms: Sequence[str]) -> SearchHit:
+def _hit(side: Side, tool: StoredTool, server: str, found: RankedTool, terms: Sequence[str]) -> SearchHit:
     match = found.text
     if match is None:
         match = text_match(

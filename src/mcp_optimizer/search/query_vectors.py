@@ -7,7 +7,7 @@ import structlog
 
 from mcp_optimizer.embeddings import Embedder, Vector
 from mcp_optimizer.errors import EmbeddingError
-from mcp_optimizer.text import public_message
+from mcp_optimizer.text import redact_message
 
 _MAX_EMBEDDED: Final = 2000
 """Characters of a query that are embedded; more would be cut by the model anyway."""
@@ -34,7 +34,7 @@ class QueryVectors:
         try:
             (made,) = await self._embedder.embed([key[1]])
         except EmbeddingError as error:
-            log.warning("searching by words only", error=public_message(str(error)))
+            log.warning("searching by words only", error=redact_message(str(error)))
             return None
         self._kept[key] = made
         if len(self._kept) > _KEPT:

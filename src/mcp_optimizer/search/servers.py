@@ -1,13 +1,13 @@
 """Which registry server to install for a task: by what it says of itself, and by its tools."""
 
 from mcp_optimizer.db import search_reads
-from mcp_optimizer.db.engines import index_of
+from mcp_optimizer.db.dialects import index_of
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
-from mcp_optimizer.domain.search_rank import PhraseMatches
+from mcp_optimizer.domain.search.rank import PhraseMatches
 from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, ServerHit
 from mcp_optimizer.search.hybrid import Search
-from mcp_optimizer.text import storable
+from mcp_optimizer.text import to_storable
 
 _DEPTH = 50
 _TOOLS_SHOWN = 3
@@ -20,7 +20,7 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
 
     Fused by value: the likeness of the server's own description, and the score of its best tool.
     """
-    wanted = storable(wanted).strip()
+    wanted = to_storable(wanted).strip()
     if not wanted:
         return []
     hits = await search.run(SearchQuery(text=wanted, scope=Scope.REGISTRY, limit=_DEPTH))

@@ -10,8 +10,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_optimizer.clock import Runtime
 from mcp_optimizer.config import Settings
-from mcp_optimizer.server.rules import (
+from mcp_optimizer.server.access_rules import (
     cors_headers,
     host_allowed,
     is_listed_origin,
@@ -19,8 +20,7 @@ from mcp_optimizer.server.rules import (
     preflight_headers,
 )
 from mcp_optimizer.server.tokens import ACCESS, FULL_ACCESS, Access, AccessToken, access_of
-from mcp_optimizer.surroundings import Surroundings
-from mcp_optimizer.text import one_line, public_message, public_url, shorten
+from mcp_optimizer.text import one_line, redact_message, redact_url, shorten
 
 REQUEST_ID: Final = "request_id"
 """Where a request's id is left in the state of its scope."""
@@ -51,7 +51,7 @@ class AccessMiddleware:
 
     app: ASGIApp
     settings: Settings
-    surroundings: Surroundings
+    runtime: Runtime
     tokens: Sequence[AccessToken] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +125,7 @@ class AccessMiddleware:
 
     def _id_of(self, headers: Headers) -> str:
         given = headers.get(_HEADER, "")
-        return given if _ID.fullmatch(given) else self.surroundings.new_id()
+        return given if _ID.fullmatch(given) else self.runtime.new_id()
 
 
 def canonical_path(path: str) -> str:
@@ -143,12 +143,12 @@ def _add(message: Message, more: Mapping[str, str], *, vary: bool) -> None:
 
 def _shown(header: str | None) -> str:
     """A header's value, fit for a log and an answer: behind a proxy nobody knows it who is not told."""
-    return f"'{shorten(public_url(header or ''), 100)}'"
+    return f"'{shorten(redact_url(header or ''), 100)}'"
 
 
 def _shown_path(scope: Scope) -> str:
     """A path, fit for a log: printable, bounded, without secrets."""
-    return shorten(public_message(one_line(scope["path"][: 10 * _MAX_LOGGED_PATH])), _MAX_LOGGED_PATH)
+    return shorten(redact_message(one_line(scope["path"][: 10 * _MAX_LOGGED_PATH])), _MAX_LOGGED_PATH)
 
 
 def _note(scope: Scope, status: int, request_id: str) -> None:

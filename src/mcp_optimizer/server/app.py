@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.server.access import REQUEST_ID, AccessMiddleware
-from mcp_optimizer.server.endpoint import MAX_SESSIONS, MCP_PATH, McpEndpoint
 from mcp_optimizer.server.metrics import CONTENT_TYPE, Metrics
 from mcp_optimizer.server.tokens import read_tokens
+from mcp_optimizer.server.transport.endpoint import MAX_SESSIONS, MCP_PATH, McpEndpoint
 from mcp_optimizer.service import DataService
-from mcp_optimizer.text import public_message
+from mcp_optimizer.text import redact_message
 
 _IDLE_SECONDS = 1800.0
 """A session that nobody used for so long is ended; its client begins another."""
@@ -44,11 +44,11 @@ def make_app(
         ],
     )
     app.router.redirect_slashes = False
-    monotonic = service.surroundings.monotonic
+    monotonic = service.runtime.monotonic
     endpoint = McpEndpoint(
         app, max_body_bytes=settings.max_request_bytes, monotonic=monotonic, max_sessions=max_sessions
     )
-    return AccessMiddleware(endpoint, settings, service.surroundings, read_tokens(settings))
+    return AccessMiddleware(endpoint, settings, service.runtime, read_tokens(settings))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Pages:
             log.warning(
                 "figures without the store's",
                 request_id=request.scope["state"][REQUEST_ID],
-                reason=public_message(str(error)),
+                reason=redact_message(str(error)),
             )
             overview = None
         return Response(self.figures.text(overview), media_type=CONTENT_TYPE)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from mcp_types import CallToolResult
 
-from mcp_optimizer.domain.exposure import Exposure
-from mcp_optimizer.domain.queries import query_record
+from mcp_optimizer.domain.search.queries import query_record
+from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
 from mcp_optimizer.domain.views import CountedHits, Scope, SearchHit, SearchQuery
 from mcp_optimizer.errors import OptimizerError
-from mcp_optimizer.polling import Polling
+from mcp_optimizer.operations.polling import Poller
 from mcp_optimizer.server.arguments import (
     CallToolArguments,
     FindToolArguments,
@@ -52,7 +52,7 @@ class ToolHandlers:
 
     service: DataService
     metrics: Metrics
-    polling: Polling
+    polling: Poller
     search: Callable[[SearchQuery], Awaitable[CountedHits]]
     server_id: str = ""
 
@@ -69,7 +69,7 @@ class ToolHandlers:
 
     async def list_tools(self, _: NoArguments, caller: Caller) -> CallToolResult:
         """Every tool of the running workloads that the caller may see."""
-        query = SearchQuery(text="", exposure=self.exposure(caller.access))
+        query = SearchQuery(text="", visibility=self.visibility(caller.access))
         tools = await self.service.offered_tools(query, most=self.service.settings.max_tools_listed)
         return listed(to_tool(tool.details, name=tool.name, server=tool.server) for tool in tools)
 
@@ -83,7 +83,7 @@ class ToolHandlers:
             meta=peer.meta,
             on_progress=peer.on_progress,
             peer=peer,
-            exposure=self.exposure(caller.access),
+            visibility=self.visibility(caller.access),
         )
         return raw_result(result)
 
@@ -97,9 +97,9 @@ class ToolHandlers:
             return told(f"{report.said} It answers, and its tools are found.")
         return told(f"{report.said} It does not answer yet: {shorten(refreshed.reason or 'no reason given', 300)}.")
 
-    def exposure(self, access: Access) -> Exposure:
+    def visibility(self, access: Access) -> AgentVisibility:
         """Which workloads the settings and the caller's token let it see."""
-        return self.service.settings.exposure().within(access.groups)
+        return self.service.settings.visibility().within(access.groups)
 
     async def _search(
         self, tool: str, arguments: FindToolArguments, scope: Scope, caller: Caller
@@ -144,7 +144,7 @@ class ToolHandlers:
             keywords=arguments.tool_keywords[:_MAX_QUERY_CHARACTERS].strip(),
             scope=scope,
             limit=settings.max_tools_to_return,
-            exposure=self.exposure(access),
+            visibility=self.visibility(access),
             semantic_ratio=settings.hybrid_search_semantic_ratio,
             max_distance=settings.tool_distance_threshold,
         )

@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from mcp_optimizer.domain.presence import PollView
+from mcp_optimizer.domain.serving.presence import PollView
 from mcp_optimizer.domain.views import Overview
 from mcp_optimizer.server.results import TokenMetrics
 

@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import LOG_LEVEL_META_KEY, CallToolResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_optimizer.domain.calls import ABILITY_OF, OnProgress, PeerRefusalError, RawResult
+from mcp_optimizer.domain.tools.calls import ABILITY_OF, OnProgress, PeerRefusalError, RawResult
 
 type Context = ServerRequestContext[Any, Any]
 

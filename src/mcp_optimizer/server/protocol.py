@@ -23,9 +23,9 @@ from mcp_optimizer.server.results import failed
 from mcp_optimizer.server.telemetry import is_configured
 from mcp_optimizer.server.tokens import ACCESS, FULL_ACCESS, Access
 from mcp_optimizer.server.tool_specs import INSTRUCTIONS, SERVERS_PLACE, ToolSpec, tool_specs, with_hint
-from mcp_optimizer.text import public_message, shorten
+from mcp_optimizer.text import redact_message, shorten
 
-type Context = ServerRequestContext[Any, Any]
+type RequestContext = ServerRequestContext[Any, Any]
 
 NAME = "mcp-optimizer"
 _UNKNOWN = "unknown"
@@ -52,7 +52,7 @@ class McpServer:
         self._handlers = handlers
         self._changes = changes
         self._settings = handlers.service.settings
-        self._surroundings = handlers.service.surroundings
+        self._runtime = handlers.service.runtime
 
     def server(self) -> Server[Any]:
         """A server of these tools, for any transport."""
@@ -71,7 +71,7 @@ class McpServer:
         made.middleware.append(pass_raw_results)
         return made
 
-    async def _list_tools(self, context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+    async def _list_tools(self, context: RequestContext, _: PaginatedRequestParams | None) -> ListToolsResult:
         access = _access_of(context)
         self._add_client(context, access)
         specs = tool_specs(self._settings, access)
@@ -82,24 +82,24 @@ class McpServer:
         ]
         return ListToolsResult(tools=tools)
 
-    def _add_client(self, context: Context, access: Access) -> None:
+    def _add_client(self, context: RequestContext, access: Access) -> None:
         """Have a client told of changes; one without a session asks for them by a request of its own."""
         headers = getattr(context.request, "headers", {})
         key = headers.get("mcp-session-id", "") if context.request is not None else "stdio"
         if key:
-            self._changes.add_client(key, context.session, self._handlers.exposure(access))
+            self._changes.add_client(key, context.session, self._handlers.visibility(access))
 
     async def _servers(self, access: Access) -> list[str]:
         """The running servers that a caller sees; none where that can't be told now."""
         try:
-            return await self._handlers.service.running_workloads(self._handlers.exposure(access))
+            return await self._handlers.service.running_workloads(self._handlers.visibility(access))
         except OptimizerError as error:
-            log.warning("the hint names no servers", reason=public_message(str(error)))
+            log.warning("the hint names no servers", reason=redact_message(str(error)))
             return []
 
-    async def _call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+    async def _call_tool(self, context: RequestContext, params: CallToolRequestParams) -> CallToolResult:
         state = _state_of(context)
-        request_id = str(state.get(REQUEST_ID) or self._surroundings.new_id())
+        request_id = str(state.get(REQUEST_ID) or self._runtime.new_id())
         access: Access = state.get(ACCESS, FULL_ACCESS)
         self._add_client(context, access)
         caller = Caller(request_id, access, ClientPeer(context), params.arguments)
@@ -132,7 +132,7 @@ class McpServer:
             spec = _spec_named(params.name, specs)
             return await spec.call(self._handlers, params.arguments, caller)
         except (BadArgumentsError, OptimizerError) as error:
-            reason = public_message(str(error))
+            reason = redact_message(str(error))
             log.warning("tool call failed", reason=reason)
             return failed(reason)
         except Exception:  # a mistake of ours ends one call, not the server
@@ -144,16 +144,16 @@ def _spec_named(name: str, specs: Mapping[str, ToolSpec[Any]]) -> ToolSpec[Any]:
     """Raises NotFoundError, which names those that there are."""
     spec = specs.get(name)
     if spec is None:
-        raise NotFoundError(f"unknown tool {public_message(name)[:100]}; available: {', '.join(specs)}")
+        raise NotFoundError(f"unknown tool {redact_message(name)[:100]}; available: {', '.join(specs)}")
     return spec
 
 
-def _state_of(context: Context) -> Mapping[str, Any]:
+def _state_of(context: RequestContext) -> Mapping[str, Any]:
     """What the access middleware left for a request; nothing over stdio."""
     return getattr(getattr(context.request, "state", None), "_state", {})
 
 
-def _access_of(context: Context) -> Access:
+def _access_of(context: RequestContext) -> Access:
     return _state_of(context).get(ACCESS, FULL_ACCESS)
 
 

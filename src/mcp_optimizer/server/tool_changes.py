@@ -5,8 +5,8 @@ from typing import Final
 
 import structlog
 
-from mcp_optimizer.polling import Polling
-from mcp_optimizer.surroundings import Surroundings
+from mcp_optimizer.clock import Runtime
+from mcp_optimizer.operations.polling import Poller
 
 _COLLECT_SECONDS: Final = 0.5
 """Changes within so long are listed together."""
@@ -19,9 +19,9 @@ log = structlog.get_logger(__name__)
 class ToolChanges:
     """Polls workloads when one of them says that its tools changed."""
 
-    def __init__(self, polling: Polling, surroundings: Surroundings) -> None:
+    def __init__(self, polling: Poller, runtime: Runtime) -> None:
         self._polling = polling
-        self._surroundings = surroundings
+        self._runtime = runtime
         self._noted = asyncio.Event()
 
     def note(self, endpoint: str) -> None:
@@ -33,8 +33,8 @@ class ToolChanges:
         """List them again, until cancelled."""
         while True:
             await self._noted.wait()
-            await self._surroundings.sleep(_COLLECT_SECONDS)
+            await self._runtime.sleep(_COLLECT_SECONDS)
             self._noted.clear()
             refreshed = await self._polling.refresh()
             log.info("tools listed again", answered=refreshed.answered, reason=refreshed.reason)
-            await self._surroundings.sleep(_PAUSE_SECONDS)
+            await self._runtime.sleep(_PAUSE_SECONDS)

@@ -10,10 +10,10 @@ import httpx2
 
 from mcp_optimizer.sources.documents import why_failed
 from mcp_optimizer.sources.http_bodies import IDENTITY, BodyError
-from mcp_optimizer.sources.mcp_failures import BROKEN_OFF, McpServerError
-from mcp_optimizer.sources.mcp_messages import MessageError
-from mcp_optimizer.sources.resolving import CheckedTransport, RefusedAddressError, Resolve, resolve
-from mcp_optimizer.text import public_url
+from mcp_optimizer.sources.mcp.failures import BROKEN_OFF, McpServerError
+from mcp_optimizer.sources.mcp.messages import MessageError
+from mcp_optimizer.sources.mcp.pinned_dns import PinnedDnsTransport, RefusedAddressError, Resolve, resolve
+from mcp_optimizer.text import redact_url
 
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 _MAX_REDIRECTS: Final = 5
@@ -30,7 +30,7 @@ def bounded_client(endpoint: str, *, resolve: Resolve = resolve) -> httpx2.Async
     # Loading the certificates of the world takes longer than a whole listing on loopback; without TLS none is needed.
     verify = True if endpoint.lower().startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     inner = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, limits=_LIMITS)
-    transport = CheckedTransport(inner, resolve)
+    transport = PinnedDnsTransport(inner, resolve)
     return httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False, follow_redirects=False)
 
 
@@ -116,7 +116,7 @@ class HttpEndpoint:
         inside = within_origin(target, url)
         if inside is None or status not in _REDIRECTS:
             raise McpServerError(
-                f"redirects (HTTP {status}) to {public_url(str(target))}, which is not followed", executed=False
+                f"redirects (HTTP {status}) to {redact_url(str(target))}, which is not followed", executed=False
             )
         return inside.copy_with(fragment=None)
 

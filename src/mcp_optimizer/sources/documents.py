@@ -15,12 +15,12 @@ from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.http_bodies import IDENTITY, BodyError, TooLargeError, body_start, read_body
 from mcp_optimizer.sources.json_values import label_of, parse_json, reason_of
 from mcp_optimizer.sources.yaml_values import parse_yaml
-from mcp_optimizer.text import public_url
+from mcp_optimizer.text import redact_url
 
 _YAML_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*#[^\n]*\n|\s)*(?:---|[A-Za-z_$\"'][\w.$\"'-]*:\s|- )")
 """How YAML starts, and JSON does not."""
 _CHUNK: Final = 1024 * 1024
-_DOWNLOAD_PATIENCE: Final = 12
+_DOWNLOAD_TIMEOUT_FACTOR: Final = 12
 """A whole download may take this many times as long as one request may be silent."""
 
 
@@ -31,7 +31,7 @@ def is_url(location: str) -> bool:
 
 def document_label(location: str) -> str:
     """``location`` in words that may be shown and stored (S7)."""
-    return public_url(location) if "://" in location else label_of(location)
+    return redact_url(location) if "://" in location else label_of(location)
 
 
 async def read_document(location: str, settings: Settings) -> object:
@@ -96,10 +96,10 @@ def read_file(location: str, max_bytes: int) -> bytes:
 async def download(url: str, settings: Settings) -> bytes:
     """The body of an http(s) URL, at most ``max_document_bytes``; redirects are followed. Raises SourceError."""
     timeout = settings.toolhive_timeout
-    label = public_url(url)
+    label = redact_url(url)
     async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
         return await fetch_bytes(
-            client, url, label=label, max_bytes=settings.max_document_bytes, seconds=timeout * _DOWNLOAD_PATIENCE
+            client, url, label=label, max_bytes=settings.max_document_bytes, seconds=timeout * _DOWNLOAD_TIMEOUT_FACTOR
         )
 
 

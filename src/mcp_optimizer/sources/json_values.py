@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.text import public_message, shorten, storable
+from mcp_optimizer.text import redact_message, shorten, to_storable
 
 MAX_DEPTH: Final = 64
 """Tool details nested deeper than this are not kept: what reads them later recurses."""
@@ -78,7 +78,7 @@ def text_of(value: object) -> str:
 
 def _clean_text(text: str) -> str:
     """``text`` made storable; nearly all of it is, which is cheap to see."""
-    return text if text.isascii() and "\0" not in text else storable(text)
+    return text if text.isascii() and "\0" not in text else to_storable(text)
 
 
 def object_of(value: object) -> Mapping[str, Any]:
@@ -127,7 +127,7 @@ def _is_clean(value: Any) -> bool:
     except (ValueError, TypeError, RecursionError):
         return False
     shallow = text.count("{") + text.count("[") <= MAX_DEPTH
-    return shallow and "\\u0000" not in text and storable(text) == text and not _LONG_NUMBER.search(text)
+    return shallow and "\\u0000" not in text and to_storable(text) == text and not _LONG_NUMBER.search(text)
 
 
 def _cleaned(value: Any, depth: int) -> Any:
@@ -154,9 +154,9 @@ def kind_of(value: object) -> str:
 
 def reason_of(error: object) -> str:
     """An error, or text from outside, as a short printable line without secrets, to be shown and stored."""
-    return shorten(public_message(storable(str(error))), _MAX_REASON)
+    return shorten(redact_message(to_storable(str(error))), _MAX_REASON)
 
 
 def label_of(text: str) -> str:
     """A name from outside as a printable line without secrets, for messages."""
-    return shorten(public_message(storable(text)), 120)
+    return shorten(redact_message(to_storable(text)), 120)

@@ -7,8 +7,8 @@ from mcp_optimizer.domain.identity import identity_of
 from mcp_optimizer.domain.models import Catalog, Identity, Kind, Value, WorkloadListing
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.json_values import kind_of, label_of, list_of, object_of, text_of
-from mcp_optimizer.sources.registry_documents import parse_catalog
-from mcp_optimizer.sources.workload_items import named_items, observed_workload
+from mcp_optimizer.sources.registry.documents import parse_catalog
+from mcp_optimizer.sources.toolhive.workload_items import named_items, observed_workload
 
 SNAPSHOT_FORMAT: Final = "mcp-optimizer-snapshot/1"
 

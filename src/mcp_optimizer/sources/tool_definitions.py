@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from mcp_optimizer.domain.models import ToolDefinition
 from mcp_optimizer.sources.json_values import MAX_DEPTH, clean_json, kind_of, label_of, list_of, texts_of
-from mcp_optimizer.text import storable
+from mcp_optimizer.text import to_storable
 
 _SHAPES: Final[Mapping[str, tuple[type, str]]] = {
     "title": (str, "a text"),
@@ -37,7 +37,7 @@ def _examined(value: object, place: str) -> tuple[ToolDefinition | None, list[st
     if not isinstance(value, Mapping):
         return None, [f"{place} is {kind_of(value)}, not a tool"]
     raw = value.get("name")
-    name = storable(raw) if isinstance(raw, str) else ""
+    name = to_storable(raw) if isinstance(raw, str) else ""
     if not name.strip():
         return None, [
             f"{place} has no name" if raw is None or name == raw else f"{place} has {kind_of(raw)} as its name"
@@ -53,7 +53,7 @@ def _examined(value: object, place: str) -> tuple[ToolDefinition | None, list[st
     try:
         details: dict[str, Any] = clean_json(given)
     except (ValueError, RecursionError):
-        details = {key: storable(given[key]) for key in ("title", "description") if key in given}
+        details = {key: to_storable(given[key]) for key in ("title", "description") if key in given}
         problems.append(f"{label_of(name)}: it is nested deeper than {MAX_DEPTH} levels")
     details = {**details, "name": name}
     return ToolDefinition.trusted(name=name, details=details), problems

@@ -18,28 +18,28 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 from textual.worker import Worker, WorkerState
 
-from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Action, Area, Keymap
-from mcp_optimizer.tui.ages import Clock, count, system_clock
 from mcp_optimizer.tui.areas import AREAS
 from mcp_optimizer.tui.areas.base import AreaView
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.help import HelpDialog
 from mcp_optimizer.tui.dialogs.ingest import IngestDialog, IngestRequest
 from mcp_optimizer.tui.dialogs.palette import PaletteDialog, commands
-from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog
+from mcp_optimizer.tui.dialogs.save import SaveDialog, SaveOffer
 from mcp_optimizer.tui.dispatch import find_handler, footer_hints, header_state
-from mcp_optimizer.tui.feed import Feed, Resource, read
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.ages import Clock, count, system_clock
+from mcp_optimizer.tui.format.themes import THEMES, first_theme
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.guard import Guarded, GuardedScreen
-from mcp_optimizer.tui.ingesting import Ingesting, Progressed
-from mcp_optimizer.tui.logbook import LogBook
-from mcp_optimizer.tui.memory import Memory, recall, remember
 from mcp_optimizer.tui.messages import Go, Say, Target
+from mcp_optimizer.tui.state.feed import Feed, Resource, read
+from mcp_optimizer.tui.state.ingestion import IngestionRunner, Progressed
+from mcp_optimizer.tui.state.log_buffer import LogBuffer
+from mcp_optimizer.tui.state.saved_state import Memory, recall, remember
+from mcp_optimizer.tui.state.watcher import CatalogChanged, WatchFailed, follow
 from mcp_optimizer.tui.terminal import TerminalDriver
-from mcp_optimizer.tui.themes import THEMES, first_theme
-from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.type_ahead import TypeAhead
-from mcp_optimizer.tui.watcher import CatalogChanged, WatchFailed, follow
 from mcp_optimizer.tui.widgets.footer import Footer
 from mcp_optimizer.tui.widgets.header import Header
 from mcp_optimizer.tui.widgets.notice import Notice
@@ -80,7 +80,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         badges: tuple[str, ...] = (),
         theme: str | None = None,
         keys: Mapping[str, Sequence[str] | str] | None = None,
-        logbook: LogBook | None = None,
+        logbook: LogBuffer | None = None,
         state_file: Path | None = None,
         file: str = "",
         now: Clock = system_clock,
@@ -115,7 +115,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         self.mistakes: deque[BaseException] = deque(maxlen=20)
         """What went wrong in the screens themselves, and was told."""
         self._is_up = False
-        self.ingesting = Ingesting(self)
+        self.ingesting = IngestionRunner(self)
         self._stack = AsyncExitStack()
         self._service_factory = service_factory
         suspend = self.context.keymap.named("suspend")
@@ -225,7 +225,7 @@ class OptimizerApp(Guarded, App[Leaving]):
 
     @on(CatalogChanged)
     def _catalog_changed(self, event: CatalogChanged) -> None:
-        self.context.feed.spoil(event.changes)
+        self.context.feed.invalidate(event.changes)
         self._need()
 
     @on(WatchFailed)
@@ -234,7 +234,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         if event.error is not None:
             self._say_failure(event.error)
         else:
-            self.context.feed.spoil()
+            self.context.feed.invalidate()
             self._need()
         self._refresh_frame()
 
@@ -360,7 +360,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         """Read everything anew; open the service if it could not be opened."""
         if self.context.service is None:
             self._open()
-        self.context.feed.spoil()
+        self.context.feed.invalidate()
         self._need()
 
     def do_ingest(self) -> None:
@@ -394,7 +394,7 @@ class OptimizerApp(Guarded, App[Leaving]):
             report = await service.export_snapshot(path)
             return f"{count(report.registry_servers)} registry servers, {count(report.workloads)} workloads"
 
-        offer = Offer("everything", "mcp-optimizer-snapshot.json", save)
+        offer = SaveOffer("everything", "mcp-optimizer-snapshot.json", save)
         self.push_screen(SaveDialog(self.context, "Snapshot of everything that is stored", [offer]))
 
     def do_report(self) -> None:

@@ -6,9 +6,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mcp_optimizer.tui.actions import Keymap
-from mcp_optimizer.tui.ages import Clock, system_clock
-from mcp_optimizer.tui.feed import Feed
-from mcp_optimizer.tui.logbook import LogBook
+from mcp_optimizer.tui.format.ages import Clock, system_clock
+from mcp_optimizer.tui.state.feed import Feed
+from mcp_optimizer.tui.state.log_buffer import LogBuffer
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
@@ -27,7 +27,7 @@ class Context:
     """What the header says about the kind of this session: DEMO."""
     service: "DataService | None" = None
     """Set once the service is open; the screens are there before it is."""
-    logbook: LogBook = field(default_factory=LogBook)
+    logbook: LogBuffer = field(default_factory=LogBuffer)
     """The log, while the screens are open."""
     clock: Clock = system_clock
     stopwatch: Callable[[], float] = monotonic

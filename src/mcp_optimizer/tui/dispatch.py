@@ -13,10 +13,10 @@ from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.header import HeaderState
 
-type Handler = Callable[..., Awaitable[Any] | None]
+type ActionHandler = Callable[..., Awaitable[Any] | None]
 
 
-def find_handler(action: Action, focused: Widget | None, view: AreaView, app: DOMNode) -> Handler | None:
+def find_handler(action: Action, focused: Widget | None, view: AreaView, app: DOMNode) -> ActionHandler | None:
     """``do_<id>`` of what has the focus, of what that is in, of the area, of the app: the first that has one."""
     owners = (*(focused.ancestors_with_self if focused is not None else ()), view, app)
     for owner in owners:

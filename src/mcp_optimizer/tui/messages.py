@@ -6,7 +6,7 @@ from textual.message import Message
 
 from mcp_optimizer.domain.views import SearchQuery
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.tone import Tone
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mcp_optimizer.tui import garbage
 from mcp_optimizer.tui.app import Leaving, OptimizerApp
-from mcp_optimizer.tui.logbook import LogBook
+from mcp_optimizer.tui.state.log_buffer import LogBuffer
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
@@ -19,7 +19,7 @@ def run(
     badges: tuple[str, ...] = (),
     theme: str | None = None,
     keys: Mapping[str, Sequence[str] | str] | None = None,
-    logbook: LogBook | None = None,
+    logbook: LogBuffer | None = None,
     state_file: Path | None = None,
     file: str = "",
 ) -> tuple[int, Leaving]:

@@ -12,11 +12,10 @@ from textual.content import Content
 from textual.style import Style
 from textual.widgets import ContentSwitcher, Static
 
-from mcp_optimizer.domain.presence import ServerView
-from mcp_optimizer.domain.queries import QueryView
+from mcp_optimizer.domain.search.queries import QueryView
+from mcp_optimizer.domain.serving.presence import ServerView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView, Scope, SearchQuery
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.detail_area import DetailArea
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.activity import Entry, entry_document
@@ -24,17 +23,18 @@ from mcp_optimizer.tui.details.serving import hit_words
 from mcp_optimizer.tui.dialogs.check import CheckDialog
 from mcp_optimizer.tui.dialogs.choose import Choice, ChooseDialog
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
-from mcp_optimizer.tui.dialogs.save import Offer, SaveDialog, text_offer
-from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
-from mcp_optimizer.tui.feed import Resource
-from mcp_optimizer.tui.logbook import LEVELS
-from mcp_optimizer.tui.memory import ListState
+from mcp_optimizer.tui.dialogs.save import SaveDialog, SaveOffer, text_offer
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.exports import as_json, table_markdown, text_markdown
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 from mcp_optimizer.tui.messages import Go, Say, Target
-from mcp_optimizer.tui.questions import reindex
 from mcp_optimizer.tui.renderers.activity import change_renderer, problem_renderer, run_renderer
 from mcp_optimizer.tui.renderers.log import log_renderer
 from mcp_optimizer.tui.renderers.serving import query_renderer, server_renderer
-from mcp_optimizer.tui.tone import STYLES, Tone
+from mcp_optimizer.tui.state.confirmable_actions import reindex
+from mcp_optimizer.tui.state.feed import Resource
+from mcp_optimizer.tui.state.log_buffer import LEVELS
+from mcp_optimizer.tui.state.saved_state import ListState
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine, LineInput
 from mcp_optimizer.tui.widgets.table import Table
@@ -50,7 +50,7 @@ _PANES = (
     Resource.QUERIES.value,
     _LOG,
 )
-_SOON = 0.5
+_REFRESH_SECONDS = 0.5
 """Seconds between two looks into the log."""
 
 
@@ -90,7 +90,7 @@ class ActivityArea(DetailArea):
     def on_mount(self) -> None:
         """Look into the log from time to time."""
         if not self.context.still:
-            self.set_interval(_SOON, self._look_into_log)
+            self.set_interval(_REFRESH_SECONDS, self._look_into_log)
 
     @property
     def table(self) -> Table:
@@ -272,14 +272,14 @@ class ActivityArea(DetailArea):
             report = await service.backup(path)
             return f"{count(report.rows)} rows, compared and the same"
 
-        offer = Offer("the database", "mcp-optimizer-backup.db", save)
+        offer = SaveOffer("the database", "mcp-optimizer-backup.db", save)
         self.app.push_screen(SaveDialog(self.context, "Back up the database", [offer]))
 
     def do_filter(self) -> None:
         """Type a filter."""
         self.field.enter()
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[SaveOffer]:
         """The list that is shown, and the entry under the cursor."""
         rows, name = self.table.rows, self.shown
         found = [

@@ -5,15 +5,15 @@ from typing import ClassVar
 
 from textual.containers import Vertical
 
-from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.context import Context
-from mcp_optimizer.tui.dialogs.save import Offer
-from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.dialogs.save import SaveOffer
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.guard import Guarded
-from mcp_optimizer.tui.memory import ListState
 from mcp_optimizer.tui.messages import Target
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state.feed import Resource
+from mcp_optimizer.tui.state.saved_state import ListState
 
 type Message = Sequence[tuple[str, Tone]]
 
@@ -49,7 +49,7 @@ class AreaView(Guarded, Vertical):
     def reveal(self, target: Target) -> None:
         """Show a place in this area, now or as soon as it is loaded."""
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[SaveOffer]:
         """What can be exported from here."""
         return []
 

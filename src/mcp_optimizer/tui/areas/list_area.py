@@ -8,12 +8,12 @@ from textual.containers import Container, Vertical
 
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import TableArea
-from mcp_optimizer.tui.columns import Sort
 from mcp_optimizer.tui.context import Context
-from mcp_optimizer.tui.filtering import filter_problem
-from mcp_optimizer.tui.memory import ListState
+from mcp_optimizer.tui.format.columns import Sort
+from mcp_optimizer.tui.format.filter import filter_problem
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.messages import Target
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state.saved_state import ListState
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.line_input import FilterLine, LineInput
 from mcp_optimizer.tui.widgets.table import Table

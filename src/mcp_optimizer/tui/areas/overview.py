@@ -13,11 +13,11 @@ from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.news import news_document, welcome_document
 from mcp_optimizer.tui.dialogs.copy import CopyDialog
 from mcp_optimizer.tui.dialogs.json import JsonDialog
-from mcp_optimizer.tui.dialogs.save import Offer, text_offer
-from mcp_optimizer.tui.exports import as_json, table_markdown, text_markdown
-from mcp_optimizer.tui.facts import Fact, fact_renderer, facts
-from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.dialogs.save import SaveOffer, text_offer
+from mcp_optimizer.tui.format.counts import Fact, fact_renderer, facts
+from mcp_optimizer.tui.format.exports import as_json, table_markdown, text_markdown
 from mcp_optimizer.tui.messages import Go
+from mcp_optimizer.tui.state.feed import Resource
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.table import Table
 
@@ -81,7 +81,7 @@ class OverviewArea(AreaView):
         if self.context.feed.overview is not None:
             self.app.push_screen(CopyDialog(self.context, self.context.feed.overview.model_dump(mode="json")))
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[SaveOffer]:
         """The numbers, and all that is known at a glance."""
         overview, rows = self.context.feed.overview, self.table.rows
         if overview is None:

@@ -5,19 +5,19 @@ from functools import partial
 from typing import ClassVar
 
 from mcp_optimizer.domain.views import RegistryServerView
-from mcp_optimizer.tui import questions
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
-from mcp_optimizer.tui.columns import Renderer, Sort
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.registry import registry_document
-from mcp_optimizer.tui.feed import Resource
-from mcp_optimizer.tui.filtering import quoted
+from mcp_optimizer.tui.format.columns import Renderer, Sort
+from mcp_optimizer.tui.format.filter import quoted
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.registry import registry_renderer
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state import confirmable_actions as questions
+from mcp_optimizer.tui.state.feed import Resource
 
 
 class RegistryArea(RelatingArea[RegistryServerView]):

@@ -6,14 +6,14 @@ from typing import Any
 
 from mcp_optimizer.domain.models import Relation
 from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
-from mcp_optimizer.tui import questions
 from mcp_optimizer.tui.areas.list_area import ListArea
-from mcp_optimizer.tui.choices import claimants, link_choices
 from mcp_optimizer.tui.dialogs.choose import ChooseDialog
 from mcp_optimizer.tui.dialogs.confirm import ConfirmDialog
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.messages import Say
-from mcp_optimizer.tui.questions import Question
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state import confirmable_actions as questions
+from mcp_optimizer.tui.state.choices import claimants, link_choices
+from mcp_optimizer.tui.state.confirmable_actions import ConfirmableAction
 
 
 class RelatingArea[R](ListArea[R]):
@@ -27,7 +27,7 @@ class RelatingArea[R](ListArea[R]):
         """The registry server under the cursor."""
         return None
 
-    def confirm(self, question: Question[Any]) -> None:
+    def confirm(self, question: ConfirmableAction[Any]) -> None:
         """Show what would happen, and do it when a person agrees."""
         self.app.push_screen(ConfirmDialog(self.context, question), self._was_done)
 

@@ -15,17 +15,17 @@ from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
-from mcp_optimizer.tui.columns import Renderer, Sort
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import explanation_document
 from mcp_optimizer.tui.details.registry import registry_document
-from mcp_optimizer.tui.feed import Resource
-from mcp_optimizer.tui.filtering import Filter, parse
+from mcp_optimizer.tui.format.columns import Renderer, Sort
+from mcp_optimizer.tui.format.filter import Filter, parse
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.messages import Go, Say, Target
-from mcp_optimizer.tui.outline import Line, Relationships, opened_at_first, outline_renderer
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
-from mcp_optimizer.tui.tone import Tone
-from mcp_optimizer.tui.trials import tried
+from mcp_optimizer.tui.state.advice_preview import tried
+from mcp_optimizer.tui.state.feed import Resource
+from mcp_optimizer.tui.state.outline import Line, Relationships, opened_at_first, outline_renderer
 from mcp_optimizer.tui.widgets.table import Table
 
 

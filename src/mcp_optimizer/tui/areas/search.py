@@ -13,23 +13,23 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, are_weak
-from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.table_area import Reading, TableArea
-from mcp_optimizer.tui.choices import searched_servers, tools_of
-from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.hit import hit_document
 from mcp_optimizer.tui.details.why import why_document
 from mcp_optimizer.tui.dialogs.choose import ChooseDialog
-from mcp_optimizer.tui.feed import Resource
-from mcp_optimizer.tui.memory import ListState
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.columns import Renderer
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.hits import hit_renderer
-from mcp_optimizer.tui.tone import STYLES, Tone
+from mcp_optimizer.tui.state.choices import searched_servers, tools_of
+from mcp_optimizer.tui.state.feed import Resource
+from mcp_optimizer.tui.state.saved_state import ListState
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.line_input import AreaInput, LineInput

@@ -10,16 +10,16 @@ from textual.worker import Worker, WorkerState
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.text import one_line, shorten
-from mcp_optimizer.tui import safe
-from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.detail_area import DetailArea
-from mcp_optimizer.tui.columns import Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
-from mcp_optimizer.tui.dialogs.save import Offer, text_offer
-from mcp_optimizer.tui.exports import as_json, file_stem, table_markdown, text_markdown
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.dialogs.save import SaveOffer, text_offer
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.columns import Renderer
+from mcp_optimizer.tui.format.exports import as_json, file_stem, table_markdown, text_markdown
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.table import Table
 
 type Reading = Callable[[], Coroutine[Any, Any, Value]]
@@ -166,7 +166,7 @@ class TableArea[R](DetailArea):
         """Mark all rows, or none."""
         self.table.do_mark_all()
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[SaveOffer]:
         """The rows that are shown, and the detail of the one under the cursor."""
         rows, area = self.table.rows, self.area
         shown = f"the list, {count(len(rows.visible))} {rows.renderer.name}"

@@ -5,18 +5,18 @@ from functools import partial
 from typing import ClassVar
 
 from mcp_optimizer.domain.views import WorkloadView
-from mcp_optimizer.tui import questions
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import Message
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
-from mcp_optimizer.tui.columns import Renderer, Sort
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.workload import workload_document
-from mcp_optimizer.tui.feed import Resource
+from mcp_optimizer.tui.format.columns import Renderer, Sort
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.messages import Go, Say, Target
 from mcp_optimizer.tui.renderers.workloads import workload_renderer
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state import confirmable_actions as questions
+from mcp_optimizer.tui.state.feed import Resource
 
 
 class WorkloadsArea(RelatingArea[WorkloadView]):

@@ -1,16 +1,16 @@
 """One entry of the activity lists in full."""
 
-from mcp_optimizer.domain.presence import ServerView
-from mcp_optimizer.domain.queries import QueryView
+from mcp_optimizer.domain.search.queries import QueryView
+from mcp_optimizer.domain.serving.presence import ServerView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
 from mcp_optimizer.tui.actions import Keymap
-from mcp_optimizer.tui.ages import Clock, age, duration
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.serving import query_page, server_page
-from mcp_optimizer.tui.logbook import LogLine
+from mcp_optimizer.tui.format.ages import Clock, age, duration
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.log import level_cell
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state.log_buffer import LogLine
 
 type Entry = RunView | ProblemView | ChangeView | ServerView | QueryView | LogLine
 

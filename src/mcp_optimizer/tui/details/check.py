@@ -2,7 +2,7 @@
 
 from mcp_optimizer.domain.reports import CheckReport
 from mcp_optimizer.tui.details.document import Document, Lines
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.tone import Tone
 
 
 def check_document(report: CheckReport, width: int) -> Lines:

@@ -12,8 +12,8 @@ from mcp_optimizer.domain.difference import Pieces, mark_difference
 from mcp_optimizer.domain.views import ToolView
 from mcp_optimizer.text import lines as lines_of
 from mcp_optimizer.text import one_line, shorten
-from mcp_optimizer.tui.ages import count
-from mcp_optimizer.tui.tone import STYLES, Tone
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 
 type Lines = tuple[Content, ...]
 """A document as it is shown: line by line."""

@@ -7,11 +7,11 @@ from mcp_optimizer.domain.matching import Explanation, NearMiss, Reason, Step
 from mcp_optimizer.domain.models import Kind, Relation
 from mcp_optimizer.domain.views import ChangeView
 from mcp_optimizer.tui.actions import Keymap
-from mcp_optimizer.tui.ages import Clock, age, system_clock
-from mcp_optimizer.tui.columns import Cell
 from mcp_optimizer.tui.details.document import Document, Lines
+from mcp_optimizer.tui.format.ages import Clock, age, system_clock
+from mcp_optimizer.tui.format.columns import Cell
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.states import relation_cell
-from mcp_optimizer.tui.tone import Tone
 
 REASON_WORDS: dict[Reason, str] = {
     Reason.RECORDED_PROVENANCE: "ToolHive recorded that it was started from this entry",

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
-from mcp_optimizer.domain.search_words import word_spans
+from mcp_optimizer.domain.search.words import word_spans
 from mcp_optimizer.domain.views import Scope, SearchHit
-from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.document import Document, Lines, parameter_words
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 from mcp_optimizer.tui.renderers.hits import why_words
-from mcp_optimizer.tui.tone import STYLES, Tone
 
 
 def hit_document(hit: SearchHit, width: int) -> Lines:

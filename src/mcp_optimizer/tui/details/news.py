@@ -1,32 +1,32 @@
 """The lower half of the overview: the last ingestions and open problems; and what to do with an empty database."""
 
 from mcp_optimizer.domain.views import Overview
-from mcp_optimizer.tui.ages import Clock, age, count, duration
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.serving import poll_lines
+from mcp_optimizer.tui.format.ages import Clock, age, count, duration
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
-from mcp_optimizer.tui.tone import Tone
 
-_FEW = 6
+_MAX_LISTED = 6
 
 
 def news_document(overview: Overview, clock: Clock, width: int) -> Lines:
     """Open problems and last runs."""
     page = Document(width)
     page.heading("OPEN PROBLEMS", count(len(overview.problems)) if overview.problems else "none")
-    for problem in overview.problems[:_FEW]:
+    for problem in overview.problems[:_MAX_LISTED]:
         cell = problem_cell(problem.problem)
         page.add((cell.text.ljust(14), cell.tone), (problem.name, Tone.STRONG))
         page.paragraph(problem.reason, Tone.MUTED, indent=2)
-    if len(overview.problems) > _FEW:
-        page.add((f"and {len(overview.problems) - _FEW} more: 6 Activity", Tone.MUTED))
+    if len(overview.problems) > _MAX_LISTED:
+        page.add((f"and {len(overview.problems) - _MAX_LISTED} more: 6 Activity", Tone.MUTED))
     page.heading("LAST INGESTIONS", "" if overview.runs else "none yet")
-    for run in overview.runs[:_FEW]:
+    for run in overview.runs[:_MAX_LISTED]:
         cell = outcome_cell(run.outcome)
         ago = f"{age(run.started_at, clock)} ago, took {duration(run.seconds)}"
         page.add((cell.text.ljust(14), cell.tone), (run.what, Tone.STRONG), (f"  {ago}", Tone.MUTED))
         page.paragraph(run.error or run.summary, Tone.BAD if run.error else Tone.MUTED, indent=2)
-    for server in overview.servers[:_FEW]:
+    for server in overview.servers[:_MAX_LISTED]:
         page.heading("MCP SERVER", f"{server.address}, up {age(server.started_at, clock)}")
         for poll in server.polls:
             poll_lines(page, poll, clock)

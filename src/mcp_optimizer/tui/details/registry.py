@@ -1,9 +1,9 @@
 """A registry server in detail."""
 
 from mcp_optimizer.domain.views import RegistryServerDetail, RegistryServerView
-from mcp_optimizer.tui.ages import Clock, age
 from mcp_optimizer.tui.details.document import Document, Lines
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.ages import Clock, age
+from mcp_optimizer.tui.format.tone import Tone
 
 
 def registry_document(server: RegistryServerView, clock: Clock, width: int) -> Lines:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.domain.reports import AcceptReport, LinkReport, RelationReport, ResolutionReport
-from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.workload import changed_words
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.tone import Tone
 
-_FEW = 3
+_MAX_NAMED = 3
 """Of workloads that stay as they are so many are named."""
-_MANY = 30
+_MAX_LISTED = 30
 """Of a list longer than this the rest is only counted."""
 
 
@@ -22,17 +22,17 @@ def relation_document(report: RelationReport, width: int) -> Lines:
         page.add(("Nothing would change", Tone.STRONG))
     if report.linked:
         page.add((f"{_workloads(len(report.linked))} will be linked", Tone.GOOD))
-        for link in report.linked[:_MANY]:
+        for link in report.linked[:_MAX_LISTED]:
             _link(page, link)
         _rest(page, len(report.linked))
         page.paragraph("They take over its description, and its name as the context of their tools.", Tone.MUTED)
     if report.unlinked:
         page.add((f"{_workloads(len(report.unlinked))} will be autonomous, by your decision", Tone.WARN))
-        page.paragraph(", ".join(report.unlinked[:_MANY]), Tone.STRONG, indent=2)
+        page.paragraph(", ".join(report.unlinked[:_MAX_LISTED]), Tone.STRONG, indent=2)
         _rest(page, len(report.unlinked))
         page.paragraph("They stay so until they are linked, or re-matched by name.", Tone.MUTED)
     _items(page, "✗ rejected", report.rejected, Tone.BAD)
-    if len(report.unchanged) > _FEW:
+    if len(report.unchanged) > _MAX_NAMED:
         page.blank()
         page.field("· unchanged", f"{_workloads(len(report.unchanged))} stay as they are", Tone.MUTED)
     else:
@@ -53,12 +53,13 @@ def resolution_document(report: ResolutionReport, width: int) -> Lines:
     if report.renamed_from:
         page.field("takes over", f"the row of {report.renamed_from}, with its links")
     if report.context_renamed:
-        page.field("renames", f"the context of {', '.join(report.context_renamed[:_MANY])}")
+        page.field("renames", f"the context of {', '.join(report.context_renamed[:_MAX_LISTED])}")
     if report.admitted:
-        page.field("takes in", f"{', '.join(report.admitted[:_MANY])}: rejected until now")
+        page.field("takes in", f"{', '.join(report.admitted[:_MAX_LISTED])}: rejected until now")
     if report.left_waiting:
         page.field(
-            "waiting", f"{', '.join(report.left_waiting[:_MANY])}: comes in with the next ingestion of workloads (i)"
+            "waiting",
+            f"{', '.join(report.left_waiting[:_MAX_LISTED])}: comes in with the next ingestion of workloads (i)",
         )
     page.field("embedding", _texts(report.reembedded_texts))
     page.blank()
@@ -70,11 +71,11 @@ def trial_words(report: RelationReport | ResolutionReport) -> str:
     """What a dry run has shown, in a sentence."""
     if isinstance(report, ResolutionReport):
         waiting = (
-            f"; {', '.join(report.left_waiting[:_MANY])} comes in with the next ingestion"
+            f"; {', '.join(report.left_waiting[:_MAX_LISTED])} comes in with the next ingestion"
             if report.left_waiting
             else ""
         )
-        admitted = f"; {', '.join(report.admitted[:_MANY])} would be taken in" if report.admitted else ""
+        admitted = f"; {', '.join(report.admitted[:_MAX_LISTED])} would be taken in" if report.admitted else ""
         return f"{report.chosen} would count{admitted}{waiting}; {_texts(report.reembedded_texts)}"
     links = [f"{link.workload} would inherit from {link.registry_server}" for link in report.linked]
     ends = [f"{name} would inherit from nothing" for name in report.unlinked]
@@ -93,7 +94,7 @@ def acceptance_document(report: AcceptReport, width: int) -> Lines:
     number = len(report.accepted)
     said = "1 tool says" if number == 1 else f"{count(number)} tools say"
     page.add((f"{said} something else than at first", Tone.WARN))
-    for change in report.accepted[:_MANY]:
+    for change in report.accepted[:_MAX_LISTED]:
         page.add((change.tool, Tone.STRONG), (f"  {', '.join(change.fields)}", Tone.WARN))
         changed_words(page, change)
     _rest(page, number)
@@ -114,14 +115,14 @@ def _link(page: Document, link: LinkReport) -> None:
 
 
 def _rest(page: Document, number: int) -> None:
-    if number > _MANY:
-        page.add((f"  and {count(number - _MANY)} more", Tone.MUTED))
+    if number > _MAX_LISTED:
+        page.add((f"  and {count(number - _MAX_LISTED)} more", Tone.MUTED))
 
 
 def _items(page: Document, label: str, items: Sequence[ItemProblem], tone: Tone) -> None:
     if items:
         page.blank()
-    for item in items[:_MANY]:
+    for item in items[:_MAX_LISTED]:
         page.field(label, f"{item.name} {item.reason}", tone)
     _rest(page, len(items))
 

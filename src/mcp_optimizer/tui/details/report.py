@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.domain.reports import DeletionReport, IngestReport, RegistryReport, WorkloadReport, listed_names
-from mcp_optimizer.tui.ages import count, duration
 from mcp_optimizer.tui.details.document import Document, Lines
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.ages import count, duration
+from mcp_optimizer.tui.format.tone import Tone
 
-_MANY = 50
+_MAX_LISTED = 50
 """Of a list longer than this the rest is only counted."""
 
 
@@ -64,12 +64,14 @@ def _registry(page: Document, report: RegistryReport) -> None:
     page.heading("REGISTRY", "" if report.complete else "not read whole, so nothing was removed")
     names = ("added", "updated", "renamed", "retagged", "removed", "unchanged")
     _counts(page, ((name, getattr(report, name)) for name in names))
-    for duplicate in report.unresolved[:_MANY]:
+    for duplicate in report.unresolved[:_MAX_LISTED]:
         page.field("! duplicate", f"{duplicate.identity}: {', '.join(duplicate.names)}", Tone.WARN)
-    for group in report.skipped_by_reason[:_MANY]:
+    for group in report.skipped_by_reason[:_MAX_LISTED]:
         page.field("– skipped", f"{group.subject}: {group.told()}", Tone.WARN)
-    if len(report.skipped_by_reason) > _MANY:
-        page.field("– skipped", f"and {count(len(report.skipped_by_reason) - _MANY)} more; Activity lists them all")
+    if len(report.skipped_by_reason) > _MAX_LISTED:
+        page.field(
+            "– skipped", f"and {count(len(report.skipped_by_reason) - _MAX_LISTED)} more; Activity lists them all"
+        )
     page.field("removed", listed_names(report.removed_names))
     page.field("unlinked", listed_names(report.unlinked), Tone.WARN)
 
@@ -88,10 +90,10 @@ def _counts(page: Document, counts: Iterable[tuple[str, int]]) -> None:
 
 
 def _problems(page: Document, label: str, problems: Sequence[ItemProblem], tone: Tone) -> None:
-    for problem in problems[:_MANY]:
+    for problem in problems[:_MAX_LISTED]:
         page.field(label, f"{problem.name}: {problem.reason}", tone)
-    if len(problems) > _MANY:
-        page.field(label, f"and {count(len(problems) - _MANY)} more; Activity lists them all")
+    if len(problems) > _MAX_LISTED:
+        page.field(label, f"and {count(len(problems) - _MAX_LISTED)} more; Activity lists them all")
 
 
 def _names(page: Document, names: Sequence[str]) -> None:

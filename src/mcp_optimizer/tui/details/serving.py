@@ -1,13 +1,13 @@
 """A running server, and a query that one answered, in full."""
 
-from mcp_optimizer.domain.presence import PollView, ServerView
-from mcp_optimizer.domain.queries import QueryHit, QueryView
+from mcp_optimizer.domain.search.queries import QueryHit, QueryView
+from mcp_optimizer.domain.serving.presence import PollView, ServerView
 from mcp_optimizer.domain.views import Scope
-from mcp_optimizer.tui.ages import Clock, age, count, duration, parse_moment
 from mcp_optimizer.tui.details.document import Document
+from mcp_optimizer.tui.format.ages import Clock, age, count, duration, parse_moment
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.serving import found_cell
 from mcp_optimizer.tui.renderers.states import outcome_cell
-from mcp_optimizer.tui.tone import Tone
 
 
 def server_page(page: Document, server: ServerView, clock: Clock) -> None:

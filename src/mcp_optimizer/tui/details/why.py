@@ -2,10 +2,10 @@
 
 from mcp_optimizer.domain.views import WhyNot, WhyNotReason
 from mcp_optimizer.tui.actions import Keymap
-from mcp_optimizer.tui.ages import count
 from mcp_optimizer.tui.details.document import Document, Lines
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.hits import why_words
-from mcp_optimizer.tui.tone import Tone
 
 _WAYS: dict[WhyNotReason, tuple[str, str]] = {
     WhyNotReason.STATUS: ("status", "search workloads of any status"),

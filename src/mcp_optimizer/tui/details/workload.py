@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from mcp_optimizer.domain.definitions import DefinitionChange
+from mcp_optimizer.domain.tools.definitions import DefinitionChange
 from mcp_optimizer.domain.views import DescriptionSource, ToolDifference, ToolView, WorkloadDetail, WorkloadView
-from mcp_optimizer.tui.ages import Clock, age, count
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import history
+from mcp_optimizer.tui.format.ages import Clock, age, count
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.states import relation_cell, relation_word, status_cell
-from mcp_optimizer.tui.tone import Tone
 
 _NOT_IN_CATALOG = "not in catalog"
-_MANY = 12
+_MAX_LISTED = 12
 """Of more places in one description the rest is only counted."""
 
 
@@ -84,11 +84,11 @@ def suspicions(page: Document, tools: Sequence[ToolView]) -> None:
 
 def changed_words(page: Document, change: DefinitionChange) -> None:
     """What a description said at first, and what stands there now."""
-    for words in change.words[:_MANY]:
+    for words in change.words[:_MAX_LISTED]:
         page.paragraph(f"- {words.before or '(nothing)'}", Tone.MUTED, indent=2)
         page.paragraph(f"+ {words.after or '(nothing)'}", Tone.WARN, indent=2)
-    if len(change.words) > _MANY:
-        page.add((f"  and {count(len(change.words) - _MANY)} more places", Tone.MUTED))
+    if len(change.words) > _MAX_LISTED:
+        page.add((f"  and {count(len(change.words) - _MAX_LISTED)} more places", Tone.MUTED))
 
 
 def _catalog_tools(page: Document, difference: ToolDifference) -> None:

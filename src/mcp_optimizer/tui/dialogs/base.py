@@ -14,9 +14,9 @@ from textual.widgets import Input, Static
 from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.messages import Say
-from mcp_optimizer.tui.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Footer, Hint
 
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.worker import Worker, WorkerState
 
-from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.check import check_document
 from mcp_optimizer.tui.details.document import Document
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.footer import Hint
 

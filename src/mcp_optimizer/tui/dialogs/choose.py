@@ -8,11 +8,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.worker import Worker, WorkerState
 
-from mcp_optimizer.tui import safe
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.line_input import LineInput, ListInput
 from mcp_optimizer.tui.widgets.table import Table

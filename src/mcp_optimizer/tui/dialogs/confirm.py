@@ -8,12 +8,12 @@ from textual.containers import Horizontal
 from textual.widgets import Button
 from textual.worker import Worker, WorkerState
 
-from mcp_optimizer.tui import safe
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Document
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.questions import Question
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.tone import Tone
+from mcp_optimizer.tui.state.confirmable_actions import ConfirmableAction
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.footer import Hint
 
@@ -24,7 +24,7 @@ class ConfirmDialog(Dialog[bool]):
     awaited = frozenset({"dry-run", "deed"})
     hints = (Hint("←→", "choose"), Hint("↵", "do it"), Hint("↑↓", "scroll"), Hint("esc", "cancel", "dialog:close"))
 
-    def __init__(self, context: Context, question: Question[Any]) -> None:
+    def __init__(self, context: Context, question: ConfirmableAction[Any]) -> None:
         super().__init__(context)
         self.question = question
         self.heading = question.heading
@@ -35,7 +35,11 @@ class ConfirmDialog(Dialog[bool]):
         with Horizontal(classes="buttons"):
             yield Button("Cancel", id="cancel", compact=True)
             yield Button(
-                self.question.verb, id="do", classes="grave" if self.question.grave else "", compact=True, disabled=True
+                self.question.verb,
+                id="do",
+                classes="grave" if self.question.destructive else "",
+                compact=True,
+                disabled=True,
             )
 
     def on_mount(self) -> None:

@@ -8,14 +8,14 @@ from textual import on
 from textual.app import ComposeResult
 
 from mcp_optimizer.text import one_line, shorten
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.table import Table
 
-type Choice = tuple[str, str]
+type CopyChoice = tuple[str, str]
 
 _FIELDS = (
     "name",
@@ -34,7 +34,7 @@ _FIELDS = (
 )
 
 
-def choices(value: Mapping[str, Any]) -> list[Choice]:
+def choices(value: Mapping[str, Any]) -> list[CopyChoice]:
     """What can be copied of a row: label and text."""
     found = [(name.replace("_", " "), str(value[name])) for name in _FIELDS if value.get(name)]
     return [*found, ("JSON", json.dumps(value, indent=2))]
@@ -64,7 +64,7 @@ class CopyDialog(Dialog[None]):
     @on(Table.Activated)
     def do_jump(self) -> None:
         """Copy what is under the cursor."""
-        choice: Choice | None = self.query_one(Table).rows.cursor_row
+        choice: CopyChoice | None = self.query_one(Table).rows.cursor_row
         if choice is not None:
             label, text = choice
             self.app.copy_to_clipboard(text)
@@ -76,7 +76,7 @@ class CopyDialog(Dialog[None]):
         self.do_jump()
 
 
-def _renderer() -> Renderer[Choice]:
+def _renderer() -> Renderer[CopyChoice]:
     return Renderer(
         name="choices",
         columns=(

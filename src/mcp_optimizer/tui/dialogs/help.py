@@ -11,7 +11,7 @@ from textual.widgets import Static
 from mcp_optimizer.tui.actions import Action, Area, Keymap, key_words
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.tone import STYLES, Tone
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 
 _KEYS = 9
 _COLUMN = 37

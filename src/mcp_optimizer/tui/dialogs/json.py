@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from mcp_optimizer.text import lines, shorten
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.json_outline import JsonLine, folded_at_first, json_lines, json_renderer
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.json_outline import JsonLine, folded_at_first, json_lines, json_renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.table import Table
 

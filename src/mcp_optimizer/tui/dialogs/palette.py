@@ -7,10 +7,10 @@ from textual import on
 from textual.app import ComposeResult
 
 from mcp_optimizer.tui.actions import Area, Keymap, full_id, key_words
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.line_input import LineInput, ListInput
 from mcp_optimizer.tui.widgets.table import Table

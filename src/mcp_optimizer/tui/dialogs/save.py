@@ -12,11 +12,11 @@ from textual.containers import Horizontal
 from textual.widgets import Button, Static
 from textual.worker import Worker, WorkerState
 
-from mcp_optimizer.text import storable
-from mcp_optimizer.tui import safe
+from mcp_optimizer.text import to_storable
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.dialogs.base import Dialog
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.choice import OneOf
 from mcp_optimizer.tui.widgets.footer import Hint
 from mcp_optimizer.tui.widgets.line_input import LineInput
@@ -26,7 +26,7 @@ type Save = Callable[[Path], Coroutine[Any, Any, str]]
 
 
 @dataclass(frozen=True)
-class Offer:
+class SaveOffer:
     """Something that can be written: what it is called, under which file name, and how."""
 
     label: str
@@ -34,15 +34,15 @@ class Offer:
     save: Save
 
 
-def text_offer(label: str, file: str, make: Callable[[], str]) -> Offer:
+def text_offer(label: str, file: str, make: Callable[[], str]) -> SaveOffer:
     """An offer of a text that is made when it is asked for."""
 
     async def save(path: Path) -> str:
-        text = storable(make())
+        text = to_storable(make())
         await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         return f"{len(text.splitlines())} lines"
 
-    return Offer(label, file, save)
+    return SaveOffer(label, file, save)
 
 
 class SaveDialog(Dialog[None]):
@@ -51,7 +51,9 @@ class SaveDialog(Dialog[None]):
     awaited = frozenset({"save"})
     hints = (Hint("tab", "next"), Hint("space", "choose"), Hint("↵", "write"), Hint("esc", "cancel", "dialog:close"))
 
-    def __init__(self, context: Context, heading: str, offers: Sequence[Offer], directory: Path | None = None) -> None:
+    def __init__(
+        self, context: Context, heading: str, offers: Sequence[SaveOffer], directory: Path | None = None
+    ) -> None:
         super().__init__(context)
         self.heading = heading
         self._offers = tuple(offers)
@@ -76,11 +78,11 @@ class SaveDialog(Dialog[None]):
             self.watch(self.query_one(OneOf), "chosen", self._chose, init=False)
 
     @property
-    def offer(self) -> Offer:
+    def offer(self) -> SaveOffer:
         """What is chosen."""
         return self._offers[self.query_one(OneOf).chosen if len(self._offers) > 1 else 0]
 
-    def _path_of(self, offer: Offer) -> str:
+    def _path_of(self, offer: SaveOffer) -> str:
         return str(self._directory / offer.file)
 
     def _chose(self) -> None:

@@ -1,10 +1,10 @@
 """Ingestion runs, problems and changes in lists."""
 
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView
-from mcp_optimizer.tui.ages import Clock, age, duration
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.ages import Clock, age, duration
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.states import outcome_cell, problem_cell
-from mcp_optimizer.tui.tone import Tone
 
 
 def run_renderer(clock: Clock) -> Renderer[RunView]:

@@ -1,8 +1,8 @@
 """What a search found."""
 
 from mcp_optimizer.domain.views import Scope, SearchHit
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 
 
 def hit_key(hit: SearchHit) -> str:

@@ -1,9 +1,9 @@
 """Lines of the log in a list."""
 
-from mcp_optimizer.tui.ages import Clock, age
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
-from mcp_optimizer.tui.logbook import LogLine
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.ages import Clock, age
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
+from mcp_optimizer.tui.state.log_buffer import LogLine
 
 _LEVELS = {
     "debug": Cell("· debug", Tone.MUTED),

@@ -1,9 +1,9 @@
 """Registry servers in a list."""
 
 from mcp_optimizer.domain.views import RegistryServerView
-from mcp_optimizer.tui.ages import Clock, age, count
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.ages import Clock, age, count
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 
 
 def registry_renderer(clock: Clock) -> Renderer[RegistryServerView]:

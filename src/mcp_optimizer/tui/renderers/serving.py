@@ -1,11 +1,11 @@
 """Running servers and the queries they answered, in lists."""
 
-from mcp_optimizer.domain.presence import PollView, ServerView
-from mcp_optimizer.domain.queries import QueryView
-from mcp_optimizer.tui.ages import Clock, age, count
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
+from mcp_optimizer.domain.search.queries import QueryView
+from mcp_optimizer.domain.serving.presence import PollView, ServerView
+from mcp_optimizer.tui.format.ages import Clock, age, count
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.states import outcome_cell
-from mcp_optimizer.tui.tone import Tone
 
 
 def server_renderer(clock: Clock) -> Renderer[ServerView]:

@@ -2,8 +2,8 @@
 
 from mcp_optimizer.domain.models import Drift, Relation, is_running
 from mcp_optimizer.domain.views import WorkloadView
-from mcp_optimizer.tui.columns import Cell
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.format.columns import Cell
+from mcp_optimizer.tui.format.tone import Tone
 
 _RELATIONS: dict[str, Cell] = {
     "linked": Cell("✓ linked", Tone.GOOD),

@@ -1,10 +1,10 @@
 """Workloads in a list, rejected ones included."""
 
 from mcp_optimizer.domain.views import WorkloadView
-from mcp_optimizer.tui.ages import Clock, age, count
-from mcp_optimizer.tui.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.ages import Clock, age, count
+from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.renderers.states import drift_words, relation_cell, relation_word, status_cell
-from mcp_optimizer.tui.tone import Tone
 
 
 def workload_renderer(clock: Clock) -> Renderer[WorkloadView]:

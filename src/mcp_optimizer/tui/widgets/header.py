@@ -9,7 +9,7 @@ from textual.style import Style
 
 from mcp_optimizer.text import one_line
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.ages import short_count
+from mcp_optimizer.tui.format.ages import short_count
 from mcp_optimizer.tui.widgets.clickable import Clickable
 
 

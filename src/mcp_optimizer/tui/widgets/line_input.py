@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from mcp_optimizer.tui.ages import count
+from mcp_optimizer.tui.format.ages import count
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 from mcp_optimizer.tui.guard import Guarded
-from mcp_optimizer.tui.tone import STYLES, Tone
 from mcp_optimizer.tui.widgets.footer import Hint
 
 

@@ -3,9 +3,9 @@
 from textual.content import Content
 from textual.widgets import Static
 
-from mcp_optimizer.tui import safe
+from mcp_optimizer.tui.format import sanitize as safe
+from mcp_optimizer.tui.format.tone import STYLES, Tone
 from mcp_optimizer.tui.guard import Guarded
-from mcp_optimizer.tui.tone import STYLES, Tone
 
 _BAR = 16
 

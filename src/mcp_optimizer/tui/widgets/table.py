@@ -14,10 +14,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mcp_optimizer.text import one_line
-from mcp_optimizer.tui.columns import GAP, Column, Renderer, Sort, Widths, lay_out, natural_widths
+from mcp_optimizer.tui.format.columns import GAP, Column, Renderer, Sort, Widths, lay_out, natural_widths
+from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.guard import Guarded
-from mcp_optimizer.tui.rows import Rows
-from mcp_optimizer.tui.tone import Tone
+from mcp_optimizer.tui.state.rows import Rows
 
 GUTTER = 2
 """Cells at the left for the cursor and the mark of a row."""

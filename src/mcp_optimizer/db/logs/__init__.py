@@ -1,0 +1,1 @@
+"""Logs and problems beside the core tables: changes, runs, problems, servers, queries."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: driver, engine, vector and full-text index, checks."""

@@ -1,0 +1,1 @@
+"""SQLite: driver, engine, vector and full-text index, checks."""

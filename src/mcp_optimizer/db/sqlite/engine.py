@@ -1,0 +1,100 @@
+"""An SQLite file as the engine of a store: how it is opened, who holds its lock, what its errors mean (S5)."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from mcp_optimizer.db.sqlite import driver as sqlite_driver
+from mcp_optimizer.db.sqlite.lock_holder_file import LockHolderFile
+from mcp_optimizer.errors import StoreBusyError, StoreError
+
+
+class SqliteEngine:
+    """A file, and the connections to it."""
+
+    def __init__(self, path: Path, *, busy_timeout: float, single_threaded: bool = False) -> None:
+        self.path = path
+        self._single_threaded = single_threaded
+        self._busy_timeout = busy_timeout
+        self._note = LockHolderFile(path)
+
+    @property
+    def label(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    async def prepare(self) -> None:
+        """Make the file where there is none: 0600, in a directory 0700 if that is made too."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StoreError(
+                f"can't open the database {self.path}: {error.strerror}", remedy="name another with --db"
+            ) from error
+
+    def writer(self) -> AsyncEngine:
+        """One connection whose transactions take the lock when they begin."""
+        return sqlite_driver.make_engine(self.path, busy_timeout=self._busy_timeout, writer=True)
+
+    def readers(self) -> AsyncEngine:
+        """A few connections that only read."""
+        return sqlite_driver.make_engine(
+            self.path, busy_timeout=self._busy_timeout, writer=False, single_threaded=self._single_threaded
+        )
+
+    def observer(self) -> AsyncEngine:
+        """Connections without transactions, that only read."""
+        return sqlite_driver.make_engine(self.path, busy_timeout=self._busy_timeout, writer=False, transactions=False)
+
+    @asynccontextmanager
+    async def held(self, connection: AsyncConnection) -> AsyncGenerator[None]:
+        """Say who is writing, while the block writes."""
+        with self._note.held():
+            yield
+
+    async def commits(self, interval: float) -> AsyncIterator[None]:
+        """Once at first, then whenever somebody may have committed; looks every ``interval`` seconds.
+
+        SQLite's own counter tells one held connection that another has committed, at next to no cost.
+        """
+        engine = self.observer()
+        try:
+            async with engine.connect() as connection:
+                version = None
+                while True:
+                    present = (await connection.exec_driver_sql("PRAGMA data_version")).scalar_one()
+                    if present != version:
+                        version = present
+                        yield
+                    else:
+                        await asyncio.sleep(interval)
+        finally:
+            await engine.dispose()
+
+    def readable(self, error: DBAPIError) -> StoreError:
+        """What an error of the driver means to a person."""
+        if sqlite_driver.is_busy(error):
+            return StoreBusyError(
+                f"waited {self._busy_timeout:g} s in vain: {self._note.holder()} holds the lock of {self.path}",
+                remedy="wait for it to finish and try again",
+            )
+        said = str(error.orig)
+        if "not a database" in said or "malformed" in said:
+            remedy = "restore a backup, or move the file away: it is made anew and ingested again"
+            return StoreError(f"{self.path} is not a sound SQLite database", remedy=remedy)
+        if "disk is full" in said:
+            return StoreError(f"no room left to write {self.path}; nothing was changed", remedy="free some space")
+        if "disk I/O error" in said:
+            return StoreError(
+                f"can't write to {self.path}: {said}; nothing was changed",
+                remedy="look for free space, a quota or a limit on the size of files",
+            )
+        if "readonly" in said or "unable to open" in said:
+            return StoreError(f"can't write to {self.path}: {said}", remedy="check its permissions")
+        return StoreError(f"the database refused: {said}")

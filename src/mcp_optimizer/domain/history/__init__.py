@@ -1,0 +1,1 @@
+"""What was: earlier states of the store, and two states compared. Pure."""

@@ -1,0 +1,1 @@
+"""Search: ranking, words, spelling, queries. Pure."""

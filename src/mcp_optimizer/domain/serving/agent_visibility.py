@@ -1,0 +1,58 @@
+"""Which workloads agents get to see. Pure."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from mcp_optimizer.domain.models import Value
+
+
+class Exposable(Protocol):
+    """What the rules of exposure ask of a workload."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Its group."""
+        ...
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a virtual MCP server, which stands for others of its group."""
+        ...
+
+
+class AgentVisibility(Value):
+    """What the settings let agents see: ``groups`` (None: all), and none whose name holds one of ``skipped``."""
+
+    groups: frozenset[str] | None = None
+    skipped: tuple[str, ...] = ()
+
+    def within(self, groups: frozenset[str] | None) -> "AgentVisibility":
+        """What of it is of these groups (None: all of it)."""
+        if groups is None:
+            return self
+        return self.model_copy(update={"groups": groups if self.groups is None else self.groups & groups})
+
+    def exposed[W: Exposable](self, workloads: Iterable[W]) -> list[W]:
+        """Those of ``workloads``, which must be all there are, that agents see, in their order.
+
+        A group that holds a virtual MCP server exposes only its virtual ones, also while these do not run.
+        """
+        every = list(workloads)
+        virtual = {_whole_group(workload) for workload in every if workload.virtual and workload.group}
+        return [
+            workload
+            for workload in every
+            if (self.groups is None or workload.group in self.groups)
+            and (workload.virtual or _whole_group(workload) not in virtual)
+            and not any(part in workload.name for part in self.skipped)
+        ]
+
+
+def _whole_group(workload: Exposable) -> tuple[str, str]:
+    """A group with the namespace that it is in: on Kubernetes names are ``namespace/name``, and each has its groups."""
+    return workload.name.rpartition("/")[0], workload.group

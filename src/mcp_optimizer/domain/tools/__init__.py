@@ -1,0 +1,1 @@
+"""Tools: definitions, what is embedded of them, limits of their results. Pure."""

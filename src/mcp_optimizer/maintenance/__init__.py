@@ -1,0 +1,1 @@
+"""Keeping a database whole: check, repair, backup, copy, upgrade, re-embed."""

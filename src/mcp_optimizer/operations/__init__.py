@@ -1,0 +1,1 @@
+"""Use cases: what a person, an agent or a timer may have done to the store."""

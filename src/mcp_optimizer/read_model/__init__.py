@@ -1,0 +1,1 @@
+"""What faces show: views of the store, its changes, running servers and their queries."""

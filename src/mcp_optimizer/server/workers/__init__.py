@@ -1,0 +1,1 @@
+"""Processes that search for the server while many ask at once."""

@@ -1,0 +1,1 @@
+"""ToolHive's Kubernetes operator as a source of workloads."""

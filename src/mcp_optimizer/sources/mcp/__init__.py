@@ -1,0 +1,1 @@
+"""MCP servers: listing and calling their tools."""

@@ -1,0 +1,1 @@
+"""Catalogs of MCP servers: documents, pages, server.json."""

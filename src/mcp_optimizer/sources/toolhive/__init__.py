@@ -1,0 +1,1 @@
+"""ToolHive as a source of catalog and workloads."""

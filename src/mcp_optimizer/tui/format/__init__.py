@@ -1,0 +1,1 @@
+"""From values to text: columns, ages, filters, exports. No widgets."""

@@ -1,0 +1,1 @@
+"""What the screens know: data, jobs, saved state, rows. No widgets."""
