@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from mcp_optimizer.domain.identity import container_identity, remote_identity
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, ObservedWorkload, ToolDefinition, WorkloadListing
-from mcp_optimizer.sources.base import LateAnswers, OnProgress
+from mcp_optimizer.domain.progress import ProgressCallback
+from mcp_optimizer.sources.base import LateAnswers
 
 _VERBS: Final = (
     "list", "get", "create", "update", "delete", "search", "export", "import", "merge", "close", "assign", "archive",
@@ -108,12 +109,12 @@ class MadeUpSource:
     listed: WorkloadListing | None = None
     label: str = "made up"
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> Catalog | None:
         """The catalog."""
         return self.made
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing | None:
         """The workloads."""
         return self.listed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mcp_optimizer.embeddings import Embedder, Vector
+from mcp_optimizer.domain.vectors import Embedder, Vector
 
 
 class Switchable:

@@ -21,7 +21,8 @@ from sqlalchemy.engine import make_url
 from mcp_optimizer.config import OFFLINE_MODEL, Settings
 from mcp_optimizer.db.migrations import HEAD, migrations_directory
 from mcp_optimizer.db.sqlite import driver as sqlite_driver
-from mcp_optimizer.embeddings import Embedder, FastEmbedder
+from mcp_optimizer.domain.vectors import Embedder
+from mcp_optimizer.embeddings import FastEmbedder
 from mcp_optimizer.service import DataService
 from tests.support.embedders import FAKE_MODEL, FakeEmbedder
 from tests.support.places import Place, PostgresPlace, PostgresServer, SqlitePlace, postgres_server

@@ -23,6 +23,7 @@ from mcp_optimizer.domain.lookup import find_registry_server
 from mcp_optimizer.domain.loss import Loss
 from mcp_optimizer.domain.matching import Explanation, explain
 from mcp_optimizer.domain.models import StoredTool
+from mcp_optimizer.domain.progress import CallProgressCallback, ProgressCallback
 from mcp_optimizer.domain.reports import (
     AcceptReport,
     CheckReport,
@@ -39,7 +40,6 @@ from mcp_optimizer.domain.search.queries import QueryRecord, QueryView
 from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
 from mcp_optimizer.domain.serving.presence import PollView, ServerView
 from mcp_optimizer.domain.tools.calls import CallPeer, RawResult
-from mcp_optimizer.domain.tools.calls import OnProgress as OnCallProgress
 from mcp_optimizer.domain.upgrade_report import (
     BackupReport,
     CopyReport,
@@ -47,6 +47,7 @@ from mcp_optimizer.domain.upgrade_report import (
     ReindexReport,
     UpgradeReport,
 )
+from mcp_optimizer.domain.vectors import Embedder
 from mcp_optimizer.domain.views import (
     ChangeView,
     CountedHits,
@@ -65,14 +66,14 @@ from mcp_optimizer.domain.views import (
     WorkloadDetail,
     WorkloadView,
 )
-from mcp_optimizer.embeddings import Embedder, open_embedder
+from mcp_optimizer.embeddings import open_embedder
 from mcp_optimizer.errors import NotFoundError, ReadOnlyError, TooSlowError
 from mcp_optimizer.maintenance import embedding_damage
 from mcp_optimizer.maintenance.backup import back_up
 from mcp_optimizer.maintenance.check import check, reindex
 from mcp_optimizer.maintenance.copy import copy
 from mcp_optimizer.maintenance.reembed import Reembedder
-from mcp_optimizer.maintenance.upgrade import OnProgress, Upgrader
+from mcp_optimizer.maintenance.upgrade import Upgrader
 from mcp_optimizer.operations.accept_tools import AcceptTools
 from mcp_optimizer.operations.call_tool import ToolCaller
 from mcp_optimizer.operations.change_set_writer import ChangeSetWriter
@@ -83,7 +84,8 @@ from mcp_optimizer.operations.install import Installer
 from mcp_optimizer.operations.polling import OnPoll, Poller, poll_store
 from mcp_optimizer.operations.relations import RelationEditor
 from mcp_optimizer.read_model.change_feed import watch
-from mcp_optimizer.read_model.serving import QueryLog, ServerHeartbeats
+from mcp_optimizer.read_model.presence import ServerHeartbeats
+from mcp_optimizer.read_model.query_log import QueryLog
 from mcp_optimizer.read_model.view_builder import ViewBuilder
 from mcp_optimizer.read_model.visible_tools import VisibleTools, running_names, visible_tools
 from mcp_optimizer.search import Search, check_saved, search_servers, why_not
@@ -101,8 +103,8 @@ class DataService:
     ReadOnlyError when the service was opened read-only. All raise OptimizerError subclasses with a message (and
     ``remedy``) that may be shown.
 
-    ``single_threaded``: for a process whose loop has nothing else to do meanwhile. Single texts are embedded, and SQLite
-    is read, in the thread that asks: quicker by the ways to other threads, but nothing can be cancelled.
+    ``single_threaded``: for a process whose loop has nothing else to do meanwhile. Single texts are embedded, and
+    SQLite is read, in the thread that asks: quicker by the ways to other threads, but nothing can be cancelled.
     """
 
     def __init__(
@@ -168,7 +170,7 @@ class DataService:
             raise
         return report
 
-    async def _upgraded(self, on_progress: OnProgress | None = None) -> UpgradeReport:
+    async def _upgraded(self, on_progress: ProgressCallback | None = None) -> UpgradeReport:
         if self.read_only:
             preview = await self._upgrading.run(dry_run=True)
             if preview.done and preview.shape != "empty":
@@ -430,7 +432,7 @@ class DataService:
 
     # Keeping
 
-    async def upgrade(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> UpgradeReport:
+    async def upgrade(self, *, dry_run: bool = False, on_progress: ProgressCallback | None = None) -> UpgradeReport:
         """Bring the database to the program's revision, or say what that would do. Needs no :meth:`open`."""
         preview = self._upgrading.preview_of_missing() if dry_run else None
         if preview is not None:
@@ -463,7 +465,7 @@ class DataService:
         """Prove that the core tables keep the rules, and that the search tables agree with them (S3)."""
         return await check(self.store)
 
-    async def reindex(self, on_progress: OnProgress | None = None) -> ReindexReport:
+    async def reindex(self, on_progress: ProgressCallback | None = None) -> ReindexReport:
         """Make the search tables anew from the core tables. What can't be an embedding is embedded anew before."""
         self._refuse_read_only("reindex")
         async with self.store.database.reading() as connection:
@@ -502,7 +504,7 @@ class DataService:
         parameters: dict[str, Any],
         *,
         meta: Mapping[str, Any] | None = None,
-        on_progress: OnCallProgress | None = None,
+        on_progress: CallProgressCallback | None = None,
         peer: CallPeer | None = None,
         visibility: AgentVisibility | None = None,
     ) -> RawResult:

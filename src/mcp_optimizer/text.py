@@ -7,7 +7,7 @@ characters, a right-to-left override reorders a line, a lone surrogate can't be 
 import re
 from collections.abc import Callable
 
-from mcp_optimizer.redaction import redact_text, redact_url
+from mcp_optimizer import redaction
 
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -58,12 +58,12 @@ def redact_url(url: str) -> str:
 
     Works on any text, also where a URL can't be parsed: what looks like a secret is cut rather than shown.
     """
-    return _settled(lambda text: redact_text(redact_url(text)), one_line(url))
+    return _settled(lambda text: redaction.redact_text(redaction.redact_url(text)), one_line(url))
 
 
 def redact_message(message: str) -> str:
     """A text from outside as one printable line, without what may be secret (S7)."""
-    return _settled(redact_text, one_line(message))
+    return _settled(redaction.redact_text, one_line(message))
 
 
 def _settled(cut: Callable[[str], str], text: str) -> str:

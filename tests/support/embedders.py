@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 

@@ -1,16 +1,14 @@
 """Driving a service with sources that are no files."""
 
-from collections.abc import Callable
 from typing import Any
 
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
-from mcp_optimizer.domain.reports import CheckReport, IngestPart, IngestProgress, IngestReport
+from mcp_optimizer.domain.progress import IngestProgressCallback
+from mcp_optimizer.domain.reports import CheckReport, IngestPart, IngestReport
 from mcp_optimizer.domain.views import RegistryServerDetail, WorkloadDetail
 from mcp_optimizer.service import DataService
 from mcp_optimizer.sources.base import Source
 from tests.support.sources import MemorySource
-
-type OnProgress = Callable[[IngestProgress], None]
 
 
 async def ingest(
@@ -19,7 +17,7 @@ async def ingest(
     listing: WorkloadListing | None = None,
     *,
     dry_run: bool = False,
-    on_progress: OnProgress | None = None,
+    on_progress: IngestProgressCallback | None = None,
 ) -> IngestReport:
     """Ingest what is given: both halves, or one."""
     part = IngestPart.ALL
@@ -34,7 +32,7 @@ async def ingest_source(
     part: IngestPart = IngestPart.ALL,
     *,
     dry_run: bool = False,
-    on_progress: OnProgress | None = None,
+    on_progress: IngestProgressCallback | None = None,
 ) -> IngestReport:
     """Ingest any source, whatever that takes away: the service itself opens sources by their name."""
     return await service._ingestion.run(part, source, dry_run=dry_run, allow_loss=True, on_progress=on_progress)

@@ -1,7 +1,8 @@
 """A source that holds in memory what a test gave it, or fails as told."""
 
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
-from mcp_optimizer.sources.base import LateAnswers, OnProgress
+from mcp_optimizer.domain.progress import ProgressCallback
+from mcp_optimizer.sources.base import LateAnswers
 
 
 class MemorySource:
@@ -20,14 +21,14 @@ class MemorySource:
         self._listing = listing
         self._error = error
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> Catalog | None:
         """The catalog that was given."""
         if self._error is not None:
             raise self._error
         return self._catalog
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing | None:
         """The listing that was given."""
         if self._error is not None:

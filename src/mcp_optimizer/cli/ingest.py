@@ -1,7 +1,7 @@
 """``ingest``: bring the database up to date with a catalog and with what runs."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ from mcp_optimizer.cli.confirm import can_ask, dry_run_option, yes_option
 from mcp_optimizer.cli.main import DONE, FAILED, PARTLY, Program, say_error
 from mcp_optimizer.cli.output import emit, json_option
 from mcp_optimizer.domain.loss import LargeLossError, Loss
+from mcp_optimizer.domain.progress import IngestProgressCallback
 from mcp_optimizer.domain.reports import IngestPart, IngestProgress, IngestReport, RegistryReport, listed_names
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.text import one_line
@@ -18,7 +19,6 @@ from mcp_optimizer.text import one_line
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
 
-type OnProgress = Callable[[IngestProgress], None]
 
 _MAX_NAMES: Final = 20
 
@@ -121,7 +121,7 @@ def _registry_lines(report: RegistryReport) -> list[str]:
 
 
 @contextmanager
-def ingest_progress() -> Generator[OnProgress]:
+def ingest_progress() -> Generator[IngestProgressCallback]:
     """Progress on stderr when that is a terminal; nothing otherwise."""
     if not sys.stderr.isatty():
         yield lambda _: None

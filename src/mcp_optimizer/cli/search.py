@@ -92,7 +92,7 @@ def _why(program: Program, asked: SearchQuery, expected: str, *, as_json: bool) 
 
 
 def _check(program: Program, path: str, *, as_json: bool) -> int:
-    from mcp_optimizer.search import parse_saved
+    from mcp_optimizer.domain.search.saved import parse_saved
 
     try:
         content = Path(path).read_text(encoding="utf-8")

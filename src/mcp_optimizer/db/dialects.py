@@ -47,6 +47,6 @@ def soundness_of(connection: AsyncConnection) -> IntegrityChecks:
     """The proofs of the connection's engine."""
     if connection.dialect.name == "sqlite":
         return sqlite_check
-    from mcp_optimizer.db.postgres import check as postgres_check
+    from mcp_optimizer.db.postgres import check as postgres_check  # noqa: PLC0415
 
     return postgres_check

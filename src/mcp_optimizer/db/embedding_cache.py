@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_optimizer.db.database import Database
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector
 from mcp_optimizer.domain.tools.text import parts_of, text_hash
-from mcp_optimizer.embeddings import Embedder, Vector
-from mcp_optimizer.embeddings.embedder import mean_vector
+from mcp_optimizer.domain.vectors import Embedder, Vector, mean_vector
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 _EMBED_CHUNK = 256
@@ -62,7 +61,7 @@ class EmbeddingCache:
         """What is stored for each text that is remembered."""
         by_hash = {text_hash(self.model, item): item for item in texts}
         hashes = list(by_hash)
-        statement = text(f"SELECT {columns} FROM embedding_cache WHERE text_hash IN :hashes").bindparams(  # noqa: S608
+        statement = text(f"SELECT {columns} FROM embedding_cache WHERE text_hash IN :hashes").bindparams(
             bindparam("hashes", expanding=True)
         )
         async with self._database.reading() as connection:

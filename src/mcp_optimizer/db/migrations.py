@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import mcp_optimizer
 from mcp_optimizer.db.database import Database
-from mcp_optimizer.embeddings import Embedder
+from mcp_optimizer.domain.vectors import Embedder
 from mcp_optimizer.errors import ModelMismatchError, StoreError
 
 HEAD: Final = "0007"

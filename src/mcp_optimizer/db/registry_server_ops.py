@@ -18,7 +18,7 @@ from mcp_optimizer.db.rows import (
 )
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Alias, CatalogEntry, Identity, IdentityKey, RegistryServer
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 _COLUMNS = (
     "name", "url", "package", "identity", "remote", "transport", "description", "title", "tags", "tier",

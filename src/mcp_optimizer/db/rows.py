@@ -12,12 +12,14 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Row, TextClause, bindparam, text
 
-from mcp_optimizer.db.sqlite.inline_cursor import INLINE_HINT
 from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Workload
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 IN_CHUNK: Final = 500
 """How many values one statement asks for; engines bound how many a statement may have."""
+
+SHORT_READ: Final = "mcp_optimizer_short_read"
+"""The execution option of a statement that finds a few rows by an index; an engine may use it, or not."""
 
 type Parameters = dict[str, Any]
 type Stored = tuple[Any, ...]
@@ -28,7 +30,8 @@ type Stored = tuple[Any, ...]
 def short(statement: str, *lists: str) -> TextClause:
     """A statement that finds a few rows by an index and is asked again and again, ready made; each is kept, so there
     may be few. ``lists`` names the parameters that are lists."""
-    return text(INLINE_HINT + statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
+    clause = text(statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
+    return clause.execution_options(**{SHORT_READ: True})
 
 
 def to_json(value: object) -> str:

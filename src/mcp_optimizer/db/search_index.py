@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.rows import Stored
 from mcp_optimizer.domain.models import ToolDefinition
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 
 class Side(StrEnum):

@@ -11,7 +11,7 @@ from mcp_optimizer.db.logs.change_log import Writing
 from mcp_optimizer.db.rows import IN_CHUNK, short, to_bytes, to_json, to_vector, tool_from
 from mcp_optimizer.db.search_index import IndexedTool, Side
 from mcp_optimizer.domain.models import StoredTool
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 _READ = "id, server_id, name, details, text_hash, token_count"
 """The columns of a tool without its embedding."""

@@ -10,7 +10,7 @@ from mcp_optimizer.db.logs.change_log import Logged, Writing, record
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes, to_vector, workload_columns, workload_from
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Workload
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 _COLUMNS = (
     "name", "url", "package", "identity", "identity_problem", "remote", "endpoint", "transport", "proxy_mode", "status",

@@ -6,12 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcp_optimizer.config import OFFLINE_MODEL, Settings, cache_directory
+from mcp_optimizer.domain.vectors import Vector
 from mcp_optimizer.embeddings.executors import ModelExecutors
 from mcp_optimizer.embeddings.offline_model import DIMENSION, OFFLINE_MODELS, prepare_offline_model
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
@@ -19,33 +19,10 @@ from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 if TYPE_CHECKING:
     from fastembed import TextEmbedding
 
-type Vector = NDArray[np.float32]
-"""A unit vector, shape (dimension,)."""
-
 _LONG: Final = 400
 """Characters of what counts as one long text."""
 _SHORTEST: Final = 50
 """Characters that a text counts at least: a batch has at most eight times its nominal size."""
-
-
-class Embedder(Protocol):
-    """Texts to unit vectors. The same text gives the same vector."""
-
-    @property
-    def model(self) -> str:
-        """The name the store remembers (E3)."""
-        ...
-
-    async def dimension(self) -> int:
-        """Length of every vector (E4)."""
-        ...
-
-    async def embed(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Vector]:
-        """One vector a text, in the order given. ``on_progress`` gets the number done so far.
-
-        Raises EmbeddingError. Cancelling ends it after the batch that is under way.
-        """
-        ...
 
 
 def open_embedder(settings: Settings, *, single_threaded: bool = False) -> "FastEmbedder":
@@ -232,12 +209,3 @@ def _unit(vector: Vector) -> Vector:
     if not np.isfinite(length) or length == 0.0:
         raise EmbeddingError("the model gave a vector without a direction")
     return vector / np.float32(length)
-
-
-def mean_vector(vectors: Sequence[Vector]) -> Vector | None:
-    """The unit vector in the mean direction (L4); None of no vectors, or if they cancel out."""
-    if not vectors:
-        return None
-    mean = np.mean(np.stack(vectors), axis=0, dtype=np.float32)
-    length = float(np.linalg.norm(mean))
-    return mean / np.float32(length) if np.isfinite(length) and length > 0 else None

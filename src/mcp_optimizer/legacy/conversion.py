@@ -23,10 +23,11 @@ from mcp_optimizer.db.sqlite.driver import in_its_thread
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.lifecycle import WorkloadsPlan, plan_workloads
 from mcp_optimizer.domain.models import CatalogEntry, Cause
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.domain.reconcile import CatalogPlan, reconcile
 from mcp_optimizer.domain.sealing import Sealer
 from mcp_optimizer.domain.upgrade_report import OldTableCount
-from mcp_optimizer.embeddings import Embedder
+from mcp_optimizer.domain.vectors import Embedder
 from mcp_optimizer.errors import EmbeddingError
 from mcp_optimizer.legacy import OldDatabase, OldRow, drop_old, read_old, set_aside
 from mcp_optimizer.legacy.compare import compare, keys_of_change_set
@@ -36,9 +37,6 @@ from mcp_optimizer.legacy.row_ids import KeptIds
 from mcp_optimizer.operations.change_set import ChangeSet
 from mcp_optimizer.operations.change_set_writer import ChangeSetWriter
 from mcp_optimizer.operations.ingest_report import registry_problems, registry_report, workload_problems
-
-type OnProgress = Callable[[int, int], None]
-"""Texts embedded, and how many there are to embed."""
 
 _NOTHING = StoredState(sequence=0, registry=[], workloads=[], claims=[], aliases=[], resolutions={}, problems=[])
 
@@ -110,7 +108,7 @@ class Conversion:
         change_set = registry.followed_by(matched)
         return ConversionPlan(old, placement, catalog, workloads, change_set, refused, counts, key)
 
-    async def embed(self, plan: ConversionPlan, on_progress: OnProgress | None = None) -> int:
+    async def embed(self, plan: ConversionPlan, on_progress: ProgressCallback | None = None) -> int:
         """Fill in the vectors; how many were made. Raises EmbeddingError when none can be: then nothing is changed."""
         await self._memory.embed(plan.texts, on_progress)
         await self._writer.embed(plan.change_set)  # notes what failed

@@ -8,7 +8,7 @@ from mcp_optimizer.db.migrations import HEAD, stored_model, stored_revision
 from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.db.sqlite.engine import SqliteEngine
 from mcp_optimizer.domain.reports import CheckFinding, CheckReport
-from mcp_optimizer.embeddings import Embedder
+from mcp_optimizer.domain.vectors import Embedder
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.sources.kubernetes.check import check_kubernetes
 from mcp_optimizer.sources.toolhive.discovery import default_state_home, discover

@@ -5,7 +5,6 @@ model's name, so that a run that was killed goes on where it was.
 """
 
 import json
-from collections.abc import Callable
 from itertools import batched
 
 from sqlalchemy import text
@@ -17,15 +16,12 @@ from mcp_optimizer.db.logs.change_log import Logged, Writing, last_change, recor
 from mcp_optimizer.db.rows import IN_CHUNK, to_bytes
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import StoredTool
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.domain.tools.text import server_text, text_hash, tool_text
-from mcp_optimizer.embeddings import Embedder
-from mcp_optimizer.embeddings.embedder import mean_vector
+from mcp_optimizer.domain.vectors import Embedder, mean_vector
 from mcp_optimizer.errors import EmbeddingError
 from mcp_optimizer.maintenance.check import reindex_within
 from mcp_optimizer.operations.change_set_writer import ConflictError, retry_on_conflict
-
-type OnProgress = Callable[[int, int], None]
-"""Texts embedded, and how many there are to embed."""
 
 
 class _Texts:
@@ -56,7 +52,7 @@ class Reembedder:
         self._memory = EmbeddingCache(store.database, embedder)
         self._runtime = runtime
 
-    async def run(self, on_progress: OnProgress | None = None) -> int:
+    async def run(self, on_progress: ProgressCallback | None = None) -> int:
         """Embed everything with the model; the number of texts that were embedded just now (others were remembered).
 
         Raises EmbeddingError, and changes nothing, when a text can't be embedded.
@@ -94,7 +90,7 @@ class Reembedder:
         contexts = {row.id: row.name for row in registry.values()}
         contexts |= {row.id: row.context_name for row in workloads.values()}
         for table, found in texts.tools.items():
-            for row in await connection.execute(text(f"SELECT id, server_id, name, details FROM {table}")):  # noqa: S608
+            for row in await connection.execute(text(f"SELECT id, server_id, name, details FROM {table}")):
                 tool = StoredTool(id=row.id, server_id=row.server_id, name=row.name, details=json.loads(row.details))
                 found[tool.id] = tool_text(contexts[tool.server_id], tool.definition)
                 if tool.server_id in texts.own:
@@ -128,7 +124,7 @@ class Reembedder:
 
     async def _update(self, connection: AsyncConnection, table: str, column: str, texts: dict[str, str]) -> None:
         """Set the embedding and the hash of each row to those of its text."""
-        statement = text(f"UPDATE {table} SET {column} = :vector, text_hash = :hash WHERE id = :id")  # noqa: S608
+        statement = text(f"UPDATE {table} SET {column} = :vector, text_hash = :hash WHERE id = :id")
         for some in batched(texts.items(), IN_CHUNK, strict=False):
             vectors = await self._memory.recall(words for _, words in some)
             await connection.execute(

@@ -7,18 +7,21 @@ import asyncio
 import contextlib
 import importlib
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mcp_optimizer.clock import Runtime
 from mcp_optimizer.db import migrations as revisions
 from mcp_optimizer.db.database import Database
 from mcp_optimizer.db.store import Store
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.domain.upgrade_report import BackupReport, QuarantinedRow, UpgradeReport
-from mcp_optimizer.embeddings import Embedder
+from mcp_optimizer.domain.vectors import Embedder
 from mcp_optimizer.errors import StoreBusyError, StoreError
-from mcp_optimizer.legacy import OldDatabase, read_file
-from mcp_optimizer.legacy.conversion import Conversion, ConversionPlan, OnProgress
 from mcp_optimizer.maintenance.backup import back_up_once
+
+if TYPE_CHECKING:
+    from mcp_optimizer.legacy import OldDatabase
+    from mcp_optimizer.legacy.conversion import ConversionPlan
 
 _ATTEMPTS: Final = 8
 
@@ -32,7 +35,7 @@ class Upgrader:
         self._embedder = embedder
         self._runtime = runtime
 
-    async def run(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> UpgradeReport:
+    async def run(self, *, dry_run: bool = False, on_progress: ProgressCallback | None = None) -> UpgradeReport:
         """Bring the open database to HEAD; what was done. Raises StoreError, and changes nothing, where it can't.
 
         A newer database, or one of another program, is refused. Twice is once: an up-to-date one is left alone.
@@ -63,11 +66,13 @@ class Upgrader:
         async with self._database.reading() as connection:
             return await revisions.is_current(connection)
 
-    async def _predecessor(self) -> OldDatabase | None:
+    async def _predecessor(self) -> "OldDatabase | None":
         try:
             path = self._database.path
         except StoreError:  # no file: the predecessor never had a server
             return None
+        from mcp_optimizer.legacy import read_file  # noqa: PLC0415 (most databases were never the predecessor's)
+
         return await read_file(path)
 
     async def _own(self, *, dry_run: bool) -> UpgradeReport:
@@ -93,8 +98,12 @@ class Upgrader:
         done = await revisions.upgrade(self._database, self._embedder)
         return report.model_copy(update={"done": tuple(done), "backup": backup})
 
-    async def _convert(self, old: OldDatabase, on_progress: OnProgress | None, *, dry_run: bool) -> UpgradeReport:
+    async def _convert(
+        self, old: "OldDatabase", on_progress: ProgressCallback | None, *, dry_run: bool
+    ) -> UpgradeReport:
         """A predecessor's database. Planned anew whenever another program has written to it meanwhile."""
+        from mcp_optimizer.legacy.conversion import Conversion  # noqa: PLC0415
+
         conversion = Conversion(self._store, self._embedder, self._runtime)
         await self._embedder.dimension()  # a model that can't be loaded is better known at once
         for _ in range(_ATTEMPTS):
@@ -115,7 +124,7 @@ class Upgrader:
         raise StoreBusyError("other programs kept changing the database", remedy="stop them, and try again")
 
     def _report(
-        self, plan: ConversionPlan, *, embedded: int, backup: BackupReport | None = None, dry_run: bool = False
+        self, plan: "ConversionPlan", *, embedded: int, backup: BackupReport | None = None, dry_run: bool = False
     ) -> UpgradeReport:
         shape, revision = plan.old.shape, plan.old.revision
         words = "convert" if dry_run else "converted"

@@ -12,9 +12,10 @@ from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import Workload, is_running
+from mcp_optimizer.domain.progress import CallProgressCallback
 from mcp_optimizer.domain.sealing import is_sealed
 from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
-from mcp_optimizer.domain.tools.calls import CallPeer, OnProgress, RawResult, announced_transport
+from mcp_optimizer.domain.tools.calls import CallPeer, RawResult, announced_transport
 from mcp_optimizer.domain.tools.response_limit import Item, limited
 from mcp_optimizer.errors import CallError, NotFoundError, SourceError
 from mcp_optimizer.sources.base import AddressBook, Source
@@ -45,11 +46,11 @@ class ToolCaller:
         parameters: dict[str, Any],
         *,
         meta: Mapping[str, Any] | None = None,
-        on_progress: OnProgress | None = None,
+        on_progress: CallProgressCallback | None = None,
         peer: CallPeer | None = None,
         visibility: AgentVisibility | None = None,
     ) -> RawResult:
-        """The tool's own result, as it came. ``visibility``: what the caller sees, else what the settings let agents see.
+        """The tool's own result, as it came. ``visibility``: what the caller sees, else what settings let agents see.
 
         Raises NotFoundError, CallError.
         """

@@ -25,8 +25,7 @@ from mcp_optimizer.domain.reconcile import CONTENT_FIELDS, Change, EntryPlan
 from mcp_optimizer.domain.tools.definitions import first_definitions
 from mcp_optimizer.domain.tools.plan import ToolPlan, plan_tools
 from mcp_optimizer.domain.tools.text import server_text, text_hash, tools_digest
-from mcp_optimizer.embeddings import Vector
-from mcp_optimizer.embeddings.embedder import mean_vector
+from mcp_optimizer.domain.vectors import Vector, mean_vector
 from mcp_optimizer.errors import StoreBusyError
 from mcp_optimizer.operations.change_set import ChangeSet, RegistryServerChange, WorkloadServerChange, toolless_text
 from mcp_optimizer.tokens import count_tokens

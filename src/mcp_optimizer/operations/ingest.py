@@ -19,13 +19,14 @@ from mcp_optimizer.db.logs.ingest_runs import record_run
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.loss import LargeLossError, Loss
 from mcp_optimizer.domain.models import ObservedWorkload, WorkloadListing
+from mcp_optimizer.domain.progress import IngestProgressCallback
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestReport
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.operations.change_set import ChangeSet, RunRecord
 from mcp_optimizer.operations.change_set_writer import ChangeSetWriter, retry_on_conflict
 from mcp_optimizer.operations.ingest_late import answered_late, with_late_answers, without_pending
 from mcp_optimizer.operations.ingest_plan import IngestPlan, IngestPlanner
-from mcp_optimizer.operations.ingest_run import IngestRun, OnProgress, Reading
+from mcp_optimizer.operations.ingest_run import IngestRun, Reading
 from mcp_optimizer.sources.base import LateAnswers, Source
 from mcp_optimizer.text import redact_message
 
@@ -60,7 +61,7 @@ class Ingestion:
         dry_run: bool = False,
         allow_loss: bool | Loss = False,
         wait: bool = True,
-        on_progress: OnProgress | None = None,
+        on_progress: IngestProgressCallback | None = None,
     ) -> IngestReport:
         """Ingest one source. Raises SourceError when it can't be read, or holds nothing of what is asked for.
 

@@ -1,17 +1,15 @@
 """One ingestion under way: what it reads, how far it is, how long it takes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcp_optimizer.clock import Runtime
 from mcp_optimizer.domain.models import Catalog, ItemProblem, WorkloadListing
+from mcp_optimizer.domain.progress import IngestProgressCallback
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress
 from mcp_optimizer.errors import NothingThereError, SourceError
 from mcp_optimizer.operations.ingest_plan import ChooseListing
 from mcp_optimizer.sources.base import LateAnswers, Source
 from mcp_optimizer.text import redact_message
-
-type OnProgress = Callable[[IngestProgress], None]
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Reading:
 class IngestRun:
     """One ingestion under way."""
 
-    def __init__(self, part: IngestPart, source: Source, runtime: Runtime, on_progress: OnProgress) -> None:
+    def __init__(self, part: IngestPart, source: Source, runtime: Runtime, on_progress: IngestProgressCallback) -> None:
         self.part = part
         self.source = source
         self.id = runtime.new_id()

@@ -3,17 +3,19 @@
 import re
 from typing import Any, Final
 
-from mcp_optimizer.redaction.names import Suspicion, suspicion, words_of
-from mcp_optimizer.redaction.urls import USERINFO, is_credential, redact_url
-from mcp_optimizer.redaction.values import (
+from mcp_optimizer.redaction.credentials import (
     MASK,
     MAYBE_TOKEN,
     TOKEN,
+    Suspicion,
     is_placeholder,
     is_user_and_password,
     is_varied,
     looks_random,
+    suspicion,
+    words_of,
 )
+from mcp_optimizer.redaction.urls import USERINFO, is_credential, redact_url
 
 _MARKS: Final = re.compile(r"[=:@]|--|bearer|basic|[_.-][A-Za-z0-9]|AKIA|ASIA|AIza|ABIA|ACCA|eyJ|ATATT", re.IGNORECASE)
 """A text without any of these holds nothing to redact; quick to see."""

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote, unquote_plus
 
-from mcp_optimizer.redaction.names import Suspicion, suspicion
-from mcp_optimizer.redaction.values import (
+from mcp_optimizer.redaction.credentials import (
     MASK,
     SEALED,
     TOKEN,
+    Suspicion,
     is_placeholder,
     is_sealed,
     is_token,
     is_varied,
     looks_random,
+    suspicion,
 )
 
 type Replace = Callable[[str], str]

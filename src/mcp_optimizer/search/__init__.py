@@ -1,8 +1,8 @@
 """Finding tools: hybrid search, why it finds what it does, and which server to install."""
 
 from mcp_optimizer.search.hybrid import Search
-from mcp_optimizer.search.saved import check_saved, parse_saved
+from mcp_optimizer.search.saved import check_saved
 from mcp_optimizer.search.servers import search_servers
 from mcp_optimizer.search.why_not import why_not
 
-__all__ = ["Search", "check_saved", "parse_saved", "search_servers", "why_not"]
+__all__ = ["Search", "check_saved", "search_servers", "why_not"]

@@ -15,8 +15,8 @@ from mcp_optimizer.db.search_index import Near, Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.search.rank import PhraseMatches, RankedTool, TextMatch, fused
 from mcp_optimizer.domain.search.words import coverage, matched_words, query_terms
+from mcp_optimizer.domain.vectors import Vector
 from mcp_optimizer.domain.views import Scope, SearchQuery
-from mcp_optimizer.embeddings import Vector
 from mcp_optimizer.search.filters import SearchedServer, SearchScope
 from mcp_optimizer.search.vector_cache import VectorCache
 from mcp_optimizer.search.vector_matrix import VectorMatrix

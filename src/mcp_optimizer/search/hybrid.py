@@ -14,8 +14,9 @@ from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.search.rank import RankedTool
 from mcp_optimizer.domain.search.words import sentences
 from mcp_optimizer.domain.tools.text import name_words, parameter_words
+from mcp_optimizer.domain.vectors import Embedder, Vector
 from mcp_optimizer.domain.views import CountedHits, OfferedTool, Scope, SearchHit, SearchQuery
-from mcp_optimizer.embeddings import OFFLINE_MODELS, Embedder, Vector
+from mcp_optimizer.embeddings import OFFLINE_MODELS
 from mcp_optimizer.errors import ModelMismatchError, TooManyError
 from mcp_optimizer.search.candidates import Answers, Candidates, Phrase, sides, text_match
 from mcp_optimizer.search.filters import SearchScope

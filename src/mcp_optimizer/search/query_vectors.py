@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from mcp_optimizer.embeddings import Embedder, Vector
+from mcp_optimizer.domain.vectors import Embedder, Vector
 from mcp_optimizer.errors import EmbeddingError
 from mcp_optimizer.text import redact_message
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcp_optimizer.db.search_index import Near
 from mcp_optimizer.db.search_reads import StoredVector
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 _GONE: Final = -1
 _SPARSE: Final = 0.2

@@ -1,7 +1,7 @@
 """The HTTP application: the MCP endpoint, and what is said of it to those who look after it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from mcp.server.lowlevel import Server
@@ -16,8 +16,10 @@ from mcp_optimizer.server.access import REQUEST_ID, AccessMiddleware
 from mcp_optimizer.server.metrics import CONTENT_TYPE, Metrics
 from mcp_optimizer.server.tokens import read_tokens
 from mcp_optimizer.server.transport.endpoint import MAX_SESSIONS, MCP_PATH, McpEndpoint
-from mcp_optimizer.service import DataService
 from mcp_optimizer.text import redact_message
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
 
 _IDLE_SECONDS = 1800.0
 """A session that nobody used for so long is ended; its client begins another."""
@@ -26,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 def make_app(
-    server: Server[Any], service: DataService, metrics: Metrics, *, max_sessions: int = MAX_SESSIONS
+    server: Server[Any], service: "DataService", metrics: Metrics, *, max_sessions: int = MAX_SESSIONS
 ) -> ASGIApp:
     """The application, guarded: nothing behind the guard is reached by a request that it refuses. Raises ServeError."""
     settings, pages = service.settings, _Pages(service, metrics)
@@ -53,7 +55,7 @@ def make_app(
 
 @dataclass(frozen=True)
 class _Pages:
-    service: DataService
+    service: "DataService"
     figures: Metrics
 
     async def health(self, _: Request) -> Response:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp_types import CallToolResult
 
@@ -11,7 +11,6 @@ from mcp_optimizer.domain.search.queries import query_record
 from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
 from mcp_optimizer.domain.views import CountedHits, Scope, SearchHit, SearchQuery
 from mcp_optimizer.errors import OptimizerError
-from mcp_optimizer.operations.polling import Poller
 from mcp_optimizer.server.arguments import (
     CallToolArguments,
     FindToolArguments,
@@ -24,8 +23,10 @@ from mcp_optimizer.server.passing import ClientPeer, raw_result
 from mcp_optimizer.server.results import TokenMetrics, found, listed, told
 from mcp_optimizer.server.tokens import Access
 from mcp_optimizer.server.tool_shape import to_tool
-from mcp_optimizer.service import DataService
 from mcp_optimizer.text import shorten
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService, Poller
 
 _MAX_QUERY_CHARACTERS: Final = 10_000
 """Of a description or of keywords; the rest is not looked at."""
@@ -50,9 +51,9 @@ class ToolHandlers:
     ``server_id`` is the server's own, by which its queries are distinguished from those of others.
     """
 
-    service: DataService
+    service: "DataService"
     metrics: Metrics
-    polling: Poller
+    polling: "Poller"
     search: Callable[[SearchQuery], Awaitable[CountedHits]]
     server_id: str = ""
 

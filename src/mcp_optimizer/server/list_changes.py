@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from mcp.server.session import ServerSession
@@ -11,9 +11,10 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ToolsListChanged
 
 from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
 from mcp_optimizer.errors import OptimizerError
-from mcp_optimizer.read_model.visible_tools import VisibleTools
-from mcp_optimizer.service import DataService
 from mcp_optimizer.text import redact_message
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService, VisibleTools
 
 _WATCH_SECONDS: Final = 1.0
 _DEBOUNCE_SECONDS: Final = 1.0
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 class ListChanges:
     """Sends ``notifications/tools/list_changed`` for as long as :meth:`run` does."""
 
-    def __init__(self, service: DataService) -> None:
+    def __init__(self, service: "DataService") -> None:
         self._service = service
         self._clients: OrderedDict[str, tuple[ServerSession, AgentVisibility]] = OrderedDict()
         self._seen: dict[AgentVisibility, VisibleTools] = {}

@@ -14,7 +14,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import LOG_LEVEL_META_KEY, CallToolResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_optimizer.domain.tools.calls import ABILITY_OF, OnProgress, PeerRefusalError, RawResult
+from mcp_optimizer.domain.progress import CallProgressCallback
+from mcp_optimizer.domain.tools.calls import ABILITY_OF, PeerRefusalError, RawResult
 
 type Context = ServerRequestContext[Any, Any]
 
@@ -68,7 +69,7 @@ class ClientPeer:
         return meta if isinstance(meta, Mapping) else {}
 
     @property
-    def on_progress(self) -> OnProgress | None:
+    def on_progress(self) -> CallProgressCallback | None:
         """Tells the client of progress, where it asked to be told."""
         return self.context.session.report_progress if self.meta.get("progressToken") is not None else None
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 import uvicorn
@@ -32,8 +32,10 @@ from mcp_optimizer.server.transport.endpoint import MCP_PATH
 from mcp_optimizer.server.transport.http import ConnectionLimits, HeaderLimitProtocol, max_connections
 from mcp_optimizer.server.transport.stdio import StdioServer
 from mcp_optimizer.server.workers.pool import SearchPool
-from mcp_optimizer.service import DataService
 from mcp_optimizer.text import redact_message
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
 
 _SHUTDOWN_SECONDS = 5
 """How long calls that are under way may take when the server is asked to end."""
@@ -56,7 +58,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    service: DataService, *, address: str, transport: str, source: str | None = None
+    service: "DataService", *, address: str, transport: str, source: str | None = None
 ) -> AsyncGenerator[Running]:
     """An open service that polls, and says that it is there, for as long as the block runs."""
     metrics = Metrics()
@@ -85,7 +87,7 @@ async def running(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _warm_up(service: DataService) -> None:
+async def _warm_up(service: "DataService") -> None:
     """So that the first agent does not wait for the model; whatever is in the way is told to those who search."""
     try:
         await service.warm_up()
@@ -94,7 +96,7 @@ async def _warm_up(service: DataService) -> None:
 
 
 async def serve_http(
-    service: DataService, *, source: str | None = None, on_ready: Callable[[str], None] | None = None
+    service: "DataService", *, source: str | None = None, on_ready: Callable[[str], None] | None = None
 ) -> None:
     """Serve over streamable HTTP until a signal ends it. ``on_ready`` gets the URL once requests are taken.
 
@@ -182,7 +184,7 @@ class HttpServer(uvicorn.Server):
         )
 
 
-async def serve_stdio(service: DataService, *, source: str | None = None) -> int:
+async def serve_stdio(service: "DataService", *, source: str | None = None) -> int:
     """Serve one client over stdin and stdout, until it leaves or a signal ends it; what to leave with."""
     stdio = StdioServer(max_line_bytes=service.settings.max_request_bytes)
     with stdio.signals():

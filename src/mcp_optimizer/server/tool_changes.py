@@ -1,12 +1,14 @@
 """Servers that say that their tools are others now: they are listed again soon, and not too often."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from mcp_optimizer.clock import Runtime
-from mcp_optimizer.operations.polling import Poller
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import Poller
 
 _COLLECT_SECONDS: Final = 0.5
 """Changes within so long are listed together."""
@@ -19,7 +21,7 @@ log = structlog.get_logger(__name__)
 class ToolChanges:
     """Polls workloads when one of them says that its tools changed."""
 
-    def __init__(self, polling: Poller, runtime: Runtime) -> None:
+    def __init__(self, polling: "Poller", runtime: Runtime) -> None:
         self._polling = polling
         self._runtime = runtime
         self._noted = asyncio.Event()

@@ -1,13 +1,10 @@
 """What every source offers, whatever it reads from."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, WorkloadListing
-
-type OnProgress = Callable[[int, int], None]
-"""Called with (done, total) while a catalog is read in pages, or workloads are asked for their tools."""
+from mcp_optimizer.domain.progress import ProgressCallback
 
 
 class LateAnswers:
@@ -39,12 +36,12 @@ class Source(Protocol):
         """The source in words that may be shown and stored: never a secret (S7)."""
         ...
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> Catalog | None:
         """The catalog; None when this source has none."""
         ...
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing | None:
         """The workloads with their tools; None when this source has none.
 

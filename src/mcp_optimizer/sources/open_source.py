@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, WorkloadListing
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import AddressBook, LateAnswers, OnProgress
+from mcp_optimizer.sources.base import AddressBook, LateAnswers
 from mcp_optimizer.sources.documents import document_label, is_url, read_document
 from mcp_optimizer.sources.kubernetes.source import KubernetesSource
 from mcp_optimizer.sources.mcp.tools import with_tools
@@ -49,12 +50,12 @@ class DocumentSource:
         """The path, or the URL without what may be secret."""
         return document_label(self._location)
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> Catalog | None:
         """The catalog; None when it is a snapshot without one. Raises :class:`SourceError`."""
         return (await self.read(on_progress)).catalog
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing | None:
         """The workloads; None when it is no snapshot, or one without them. Raises :class:`SourceError`.
 
@@ -71,7 +72,7 @@ class DocumentSource:
         listed = listing.workloads if listing else ()
         return next((item.endpoint for item in listed if item.name == workload), None)
 
-    async def read(self, on_progress: OnProgress | None = None) -> Snapshot:
+    async def read(self, on_progress: ProgressCallback | None = None) -> Snapshot:
         """The document as it stands. Raises :class:`SourceError`."""
         try:
             if is_url(self._location):
@@ -102,12 +103,12 @@ class UrlSource:
         """The URL without what may be secret."""
         return self._found.label if self._found else document_label(self._url)
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog | None:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> Catalog | None:
         """The catalog of what is there. Raises :class:`SourceError`."""
         return await (await self._resolved()).catalog(on_progress)
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing | None:
         """The workloads of what is there. Raises :class:`SourceError`."""
         return await (await self._resolved()).workloads(on_progress, late)

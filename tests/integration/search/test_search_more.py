@@ -9,9 +9,9 @@ import pytest
 from mcp_optimizer.config import Settings
 from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.domain.models import Kind
+from mcp_optimizer.domain.search.saved import parse_saved
 from mcp_optimizer.domain.views import SavedQuery, Scope, SearchHit, SearchQuery, WhyNotReason
 from mcp_optimizer.errors import ModelMismatchError, SourceError
-from mcp_optimizer.search import parse_saved
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.integration.search.test_hybrid import CATALOG, LISTING

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ENGINES = re.compile(r"^src/mcp_optimizer/db/(sqlite_\w+|postgres_\w+|backup|legacy/\w+)\.py$")
+ENGINES = re.compile(r"^src/mcp_optimizer/(db/sqlite/\w+|db/postgres/\w+|maintenance/backup|legacy/\w+)\.py$")
 """The modules of an engine; copies beside the file and the predecessor's databases are SQLite's own, too."""
 WORDS = re.compile(
     r"json_extract|json_each|json_group|\browid\b|PRAGMA|VACUUM|sqlite_(master|sequence|schema)|\bvec0\b|\bfts5\b|(?-i:\bMATCH\b)"

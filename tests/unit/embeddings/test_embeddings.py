@@ -16,8 +16,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mcp_optimizer.config import OFFLINE_FLOAT_MODEL, OFFLINE_MODEL, Settings
-from mcp_optimizer.embeddings import Embedder, FastEmbedder, offline_model, open_embedder
-from mcp_optimizer.embeddings.embedder import mean_vector
+from mcp_optimizer.domain.vectors import Embedder, mean_vector
+from mcp_optimizer.embeddings import FastEmbedder, offline_model, open_embedder
 from mcp_optimizer.embeddings.integer_matmul import multiplies_exactly, with_integer_matmul
 from mcp_optimizer.embeddings.offline_model import DIMENSION, prepare_offline_model
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError

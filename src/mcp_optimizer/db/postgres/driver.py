@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 from mcp_optimizer.text import to_storable
 
 PROGRAM: Final = "mcp-optimizer"

@@ -11,7 +11,7 @@ from mcp_optimizer.db.postgres.full_text import CONFIGURATION, DOCUMENT, documen
 from mcp_optimizer.db.postgres.schema import any_length_statements, words_statements
 from mcp_optimizer.db.search_index import IndexedTool, Near, Side
 from mcp_optimizer.db.search_tables import ToolWords, all_tables, server_table, text_table, tool_words, vector_table
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 MAX_INDEXED_DIMENSIONS: Final = 2000
 """Numbers that a vector may have to be indexed (HNSW); longer ones are compared one by one."""

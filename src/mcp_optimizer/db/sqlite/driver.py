@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from mcp_optimizer.db.sqlite.inline_cursor import OneVisitDriver
+from mcp_optimizer.db.rows import SHORT_READ
+from mcp_optimizer.db.sqlite.inline_cursor import INLINE_HINT, OneVisitDriver
 from mcp_optimizer.errors import StoreError
 
 SAFE_VERSION: Final = (3, 51, 3)
@@ -196,6 +197,8 @@ def make_engine(
         max_overflow=0,
         pool_timeout=_WRITER_WAIT,
     )
+    if not writer:
+        _hint_short_reads(engine)
     if not transactions:
         return engine
     begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
@@ -205,6 +208,17 @@ def make_engine(
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _hint_short_reads(engine: AsyncEngine) -> None:
+    """Have the cursor know which statements may run in the thread that asks: it sees nothing but their text."""
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)
+    def _hint(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, context: Any, _many: bool
+    ) -> tuple[str, Any]:
+        short = context is not None and context.execution_options.get(SHORT_READ)
+        return (INLINE_HINT + statement if short else statement), parameters
 
 
 def is_busy(error: BaseException) -> bool:

@@ -21,7 +21,7 @@ from mcp_optimizer.db.search_tables import (
     tool_words,
     vector_table,
 )
-from mcp_optimizer.embeddings import Vector
+from mcp_optimizer.domain.vectors import Vector
 
 _MAX_KNN: Final = 4096
 _WIDER: Final = 8

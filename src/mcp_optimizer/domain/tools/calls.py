@@ -1,9 +1,8 @@
 """A call of a tool on another server: who made it, and what that client can be asked meanwhile."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-type OnProgress = Callable[[float, float | None, str | None], Awaitable[None]]
 type RawResult = dict[str, Any]
 """The result of a call as the server sent it, members unknown to MCP included."""
 

@@ -59,7 +59,7 @@ class WorkerClient:
 
     @classmethod
     async def started(cls, settings: Settings, monotonic: Callable[[], float]) -> Self:
-        """A process that is ready to search. Raises WorkerExitedError, OSError, TimeoutError, and what it says is wrong."""
+        """A process that is ready to search. Raises WorkerExitedError, OSError, TimeoutError, or its own error."""
         made = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mcp_optimizer", "search-process",

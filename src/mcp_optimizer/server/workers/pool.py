@@ -8,15 +8,17 @@ is none: each takes the memory of a model and of the vectors.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from mcp_optimizer.domain.views import CountedHits, SearchQuery
 from mcp_optimizer.errors import OptimizerError, TooBusyError
 from mcp_optimizer.server.workers.client import WorkerClient, WorkerExitedError
-from mcp_optimizer.service import DataService
 from mcp_optimizer.text import redact_message
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
 
 _MAX_LOCAL_SEARCHES: Final = 8
 """Searches under way, for each process there is, before another is started."""
@@ -39,7 +41,7 @@ def another_wanted(under_way: int, *, processes: int, most: int) -> bool:
 class SearchPool:
     """Searches for agents. ``most``: processes beside this one; none are started outside :meth:`kept`."""
 
-    def __init__(self, service: DataService, *, most: int) -> None:
+    def __init__(self, service: "DataService", *, most: int) -> None:
         self._service = service
         self._most = most
         self._under_way = 0

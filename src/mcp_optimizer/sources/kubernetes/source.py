@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import WorkloadListing
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import LateAnswers, OnProgress
+from mcp_optimizer.sources.base import LateAnswers
 from mcp_optimizer.sources.kubernetes.access import api_server_url
 from mcp_optimizer.sources.kubernetes.client import KubernetesClient
 from mcp_optimizer.sources.kubernetes.items import ResourceKind
@@ -34,12 +35,12 @@ class KubernetesSource:
         except SourceError:
             return "kubernetes"
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> None:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> None:
         """A cluster has workloads and no catalog."""
         return
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing:
         """All workloads of the namespaces that are looked into, with the tools of those that run.
 

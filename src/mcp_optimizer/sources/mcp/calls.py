@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Self
 
-from mcp_optimizer.domain.tools.calls import CallPeer, OnProgress, RawResult
+from mcp_optimizer.domain.progress import CallProgressCallback
+from mcp_optimizer.domain.tools.calls import CallPeer, RawResult
 from mcp_optimizer.errors import CallError
 from mcp_optimizer.sources.mcp.failures import McpServerError
 from mcp_optimizer.sources.mcp.session import Call, Session, open_session
@@ -51,7 +52,7 @@ class Connections:
         seconds: float,
         connect_seconds: float,
         meta: Mapping[str, Any] | None = None,
-        on_progress: OnProgress | None = None,
+        on_progress: CallProgressCallback | None = None,
         peer: CallPeer | None = None,
     ) -> RawResult:
         """The tool's own result, as it came. Raises CallError; one about the server has it as subject.

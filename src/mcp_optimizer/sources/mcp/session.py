@@ -15,7 +15,8 @@ from mcp.shared.inbound import encode_header_value
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
-from mcp_optimizer.domain.tools.calls import ABILITY_OF, CallPeer, OnProgress, PeerRefusalError
+from mcp_optimizer.domain.progress import CallProgressCallback
+from mcp_optimizer.domain.tools.calls import ABILITY_OF, CallPeer, PeerRefusalError
 from mcp_optimizer.sources.json_values import kind_of, label_of, object_of
 from mcp_optimizer.sources.mcp.failures import McpServerError, first_cause, rpc_failure
 from mcp_optimizer.sources.mcp.messages import NOT_MCP
@@ -45,7 +46,7 @@ class Call:
         self,
         *,
         peer: CallPeer | None = None,
-        on_progress: OnProgress | None = None,
+        on_progress: CallProgressCallback | None = None,
         touch: Callable[[], None] = lambda: None,
     ) -> None:
         self.peer = peer

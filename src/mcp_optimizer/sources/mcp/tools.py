@@ -8,8 +8,9 @@ import structlog
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import ObservedWorkload, ToolDefinition, Value, WorkloadListing, is_running
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.domain.tools.calls import announced_transport
-from mcp_optimizer.sources.base import LateAnswers, OnProgress
+from mcp_optimizer.sources.base import LateAnswers
 from mcp_optimizer.sources.json_values import kind_of, label_of
 from mcp_optimizer.sources.mcp.failures import McpServerError
 from mcp_optimizer.sources.mcp.session import Session, open_session
@@ -75,7 +76,7 @@ async def fetch_tools(endpoint: str, transport: str, *, timeout: float, max_tool
 async def with_tools(
     listing: WorkloadListing,
     settings: Settings,
-    on_progress: OnProgress | None = None,
+    on_progress: ProgressCallback | None = None,
     late: LateAnswers | None = None,
 ) -> WorkloadListing:
     """The listing with the tools of those that run, asked as :func:`fetch_all` does, within what the settings allow."""
@@ -97,7 +98,7 @@ async def fetch_all(
     timeout: float,  # noqa: ASYNC109 - of each server, not of the call
     max_tools: int,
     concurrency: int,
-    on_progress: OnProgress | None = None,
+    on_progress: ProgressCallback | None = None,
     late: LateAnswers | None = None,
     slow_after: float = SLOW_AFTER_SECONDS,
 ) -> tuple[ObservedWorkload, ...]:

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from mcp_optimizer.domain.models import Catalog, ItemProblem
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.documents import HttpStatusError
 from mcp_optimizer.sources.json_values import kind_of, reason_of
 from mcp_optimizer.sources.registry.catalog_parts import listed_items
@@ -52,7 +52,7 @@ class Pages(NamedTuple):
 
 
 async def paged_catalog(
-    client: ToolHiveClient, path: str, *, source: str, on_progress: OnProgress | None = None
+    client: ToolHiveClient, path: str, *, source: str, on_progress: ProgressCallback | None = None
 ) -> Catalog:
     """The catalog from all pages at ``path`` of a ToolHive. Raises SourceError when not even the first is available.
 
@@ -72,7 +72,12 @@ async def paged_catalog(
 
 
 async def follow_pages(
-    get: GetPage, address: str, first: Answer, *, page_size: int | None = None, on_progress: OnProgress | None = None
+    get: GetPage,
+    address: str,
+    first: Answer,
+    *,
+    page_size: int | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> Pages:
     """All pages from ``first`` on, which was read at ``address``.
 
@@ -95,7 +100,7 @@ _CHANGED: Final = "the catalog"
 class _Following:
     """One walk through the pages of a listing."""
 
-    def __init__(self, get: GetPage, page_size: int | None, on_progress: OnProgress | None) -> None:
+    def __init__(self, get: GetPage, page_size: int | None, on_progress: ProgressCallback | None) -> None:
         self._get = get
         self._page_size = page_size
         self._on_progress = on_progress or (lambda _done, _total: None)

@@ -10,8 +10,8 @@ import httpx2
 
 from mcp_optimizer.config import Settings, cache_directory
 from mcp_optimizer.domain.models import ItemProblem
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.base import OnProgress
 from mcp_optimizer.sources.documents import HttpStatusError, document_label, fetch_bytes, parse_document
 from mcp_optimizer.sources.json_values import label_of
 from mcp_optimizer.sources.registry.catalog_parts import listed_items, parts_of
@@ -30,7 +30,7 @@ _PATIENCE: Final = 12
 """A whole page may take this many times as long as one request may be silent."""
 
 
-async def read_url(url: str, settings: Settings, on_progress: OnProgress | None = None) -> Pages:
+async def read_url(url: str, settings: Settings, on_progress: ProgressCallback | None = None) -> Pages:
     """What is at ``url``, all pages of it put together. Raises SourceError when not even the first is available.
 
     Where there is no document, the API of a registry is looked for below it.
@@ -43,7 +43,7 @@ async def read_url(url: str, settings: Settings, on_progress: OnProgress | None 
     return await _read(url, settings, on_progress)
 
 
-async def _read(url: str, settings: Settings, on_progress: OnProgress | None) -> Pages:
+async def _read(url: str, settings: Settings, on_progress: ProgressCallback | None) -> Pages:
     timeout = settings.toolhive_timeout
     async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
         reader = _Reader(client, timeout * _PATIENCE, settings.max_document_bytes)
@@ -76,7 +76,7 @@ def _remember(file: ReadingFile, pages: Pages, address: str, begun: datetime) ->
             file.save(reading)
 
 
-async def _changed(reader: "_Reader", reading: Reading, on_progress: OnProgress | None) -> Pages | None:
+async def _changed(reader: "_Reader", reading: Reading, on_progress: ProgressCallback | None) -> Pages | None:
     """The whole, by what changed since the last reading of it; None where the API does not say that."""
     address = with_query(reading.address, {"updated_since": reading.since})
     try:

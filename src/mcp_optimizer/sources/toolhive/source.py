@@ -10,8 +10,9 @@ import structlog
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.models import Catalog, ObservedWorkload, WorkloadListing
+from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.errors import NotFoundError, SourceError
-from mcp_optimizer.sources.base import LateAnswers, OnProgress
+from mcp_optimizer.sources.base import LateAnswers
 from mcp_optimizer.sources.documents import HttpStatusError
 from mcp_optimizer.sources.json_values import kind_of, label_of, list_of, object_of, reason_of
 from mcp_optimizer.sources.mcp.tools import with_tools
@@ -49,7 +50,7 @@ class ToolHiveSource:
         """``toolhive``, with its address once that is known."""
         return f"toolhive {self._address.label}" if self._address else "toolhive"
 
-    async def catalog(self, on_progress: OnProgress | None = None) -> Catalog:
+    async def catalog(self, on_progress: ProgressCallback | None = None) -> Catalog:
         """ToolHive's default registry, in pages where the whole is not offered. Raises :class:`SourceError`."""
         async with AsyncExitStack() as stack:
             client = await self._client(stack)
@@ -63,7 +64,7 @@ class ToolHiveSource:
             return await asyncio.to_thread(parse_catalog, answer, source=self.label)
 
     async def workloads(
-        self, on_progress: OnProgress | None = None, late: LateAnswers | None = None
+        self, on_progress: ProgressCallback | None = None, late: LateAnswers | None = None
     ) -> WorkloadListing:
         """All workloads, with the tools of those that run. Raises :class:`SourceError` when they can't be listed.
 
@@ -109,7 +110,9 @@ class ToolHiveSource:
                 raise
         return None
 
-    async def _paged(self, client: ToolHiveClient, refusal: SourceError, on_progress: OnProgress | None) -> Catalog:
+    async def _paged(
+        self, client: ToolHiveClient, refusal: SourceError, on_progress: ProgressCallback | None
+    ) -> Catalog:
         try:
             return await paged_catalog(client, _REGISTRY_PAGES, source=self.label, on_progress=on_progress)
         except SourceError as error:

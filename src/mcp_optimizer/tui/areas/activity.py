@@ -16,7 +16,7 @@ from mcp_optimizer.domain.search.queries import QueryView
 from mcp_optimizer.domain.serving.presence import ServerView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView, Scope, SearchQuery
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.areas.detail_area import DetailArea
+from mcp_optimizer.tui.areas.base import DetailArea
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.activity import Entry, entry_document
 from mcp_optimizer.tui.details.serving import hit_words

@@ -1,12 +1,15 @@
 """What all areas have in common."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.containers import Vertical
 
+from mcp_optimizer.domain.models import Value
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.context import Context
+from mcp_optimizer.tui.dialogs.copy import CopyDialog
+from mcp_optimizer.tui.dialogs.json import JsonDialog
 from mcp_optimizer.tui.dialogs.save import SaveOffer
 from mcp_optimizer.tui.format import sanitize as safe
 from mcp_optimizer.tui.format.tone import Tone
@@ -14,6 +17,8 @@ from mcp_optimizer.tui.guard import Guarded
 from mcp_optimizer.tui.messages import Target
 from mcp_optimizer.tui.state.feed import Resource
 from mcp_optimizer.tui.state.saved_state import ListState
+from mcp_optimizer.tui.widgets.detail import DetailPane
+from mcp_optimizer.tui.widgets.table import Table
 
 type Message = Sequence[tuple[str, Tone]]
 
@@ -93,3 +98,61 @@ class AreaView(Guarded, Vertical):
         keys = self.context.keymap.named("reload")
         again = f"Press {keys.keys[0]} to try again." if keys and keys.keys else ""
         return [("✗ Could not be read", Tone.BAD), (words, Tone.PLAIN), (remedy, Tone.ACCENT), (again, Tone.MUTED)]
+
+
+class DetailArea(AreaView):
+    """An area with a list that is worked with, and one detail beside it (under it when narrow)."""
+
+    @property
+    def table(self) -> Table[Any]:
+        """The list."""
+        return self.query_one(Table)
+
+    @property
+    def pane(self) -> DetailPane:
+        """The detail."""
+        return self.query_one(DetailPane)
+
+    @property
+    def subject(self) -> Value | None:
+        """What is copied, or shown as JSON."""
+        row = self.table.rows.cursor_row
+        return row if isinstance(row, Value) else None
+
+    def take_focus(self) -> None:
+        """The list."""
+        self.screen.set_focus(self.table)
+
+    def do_sort(self) -> None:
+        """Sort by the next column."""
+        self.table.do_sort()
+
+    def do_sort_reverse(self) -> None:
+        """Turn the order round."""
+        self.table.do_sort_reverse()
+
+    def do_detail(self) -> None:
+        """The detail alone, or beside the list again."""
+        alone = not self.has_class("-detail-alone")
+        self.set_class(alone, "-detail-alone")
+        self.screen.set_focus(self.pane if alone else self.table)
+
+    def do_json(self) -> None:
+        """The whole row, as far as it is known."""
+        if self.subject is not None:
+            self.app.push_screen(JsonDialog(self.context, self.subject.model_dump(mode="json")))
+
+    def do_copy(self) -> None:
+        """Choose what to copy of it."""
+        if self.subject is not None:
+            self.app.push_screen(CopyDialog(self.context, self.subject.model_dump(mode="json")))
+
+    def close(self) -> bool:
+        """Leave the detail for the list; False when nobody is in it."""
+        if self.has_class("-detail-alone"):
+            self.do_detail()
+        elif self.pane.has_focus:
+            self.screen.set_focus(self.table)
+        else:
+            return False
+        return True

@@ -10,8 +10,7 @@ from textual.worker import Worker, WorkerState
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.text import one_line, shorten
-from mcp_optimizer.tui.areas.base import Message
-from mcp_optimizer.tui.areas.detail_area import DetailArea
+from mcp_optimizer.tui.areas.base import DetailArea, Message
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.dialogs.save import SaveOffer, text_offer
