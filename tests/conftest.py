@@ -270,6 +270,7 @@ def alembic_engine(database: Place) -> Iterator[Connection]:
     if isinstance(database, SqlitePlace):
         path = database.path
         path.parent.mkdir()
+        path.touch()
         engine = create_engine(
             "sqlite://", module=sqlite_driver.sqlite_module(), creator=lambda: sqlite_driver.connect(path)
         )

@@ -30,6 +30,8 @@ class Engine(Protocol):
 
     async def prepare(self) -> None: ...
 
+    def verify(self) -> None: ...
+
     def writer(self) -> AsyncEngine: ...
 
     def readers(self) -> AsyncEngine: ...
@@ -137,6 +139,7 @@ class Database:
     async def _connected(self, engine: AsyncEngine | None) -> AsyncGenerator[AsyncConnection]:
         if engine is None:
             raise StoreError("the database is not open")
+        self.engine.verify()
         try:
             async with engine.connect() as connection:
                 yield connection
@@ -150,6 +153,7 @@ class Database:
     @asynccontextmanager
     async def aside(self) -> AsyncGenerator[AsyncConnection]:
         """A new connection of its own, outside the pools and without transactions, that can't change anything."""
+        self.engine.verify()
         engine = self.engine.observer()
         try:
             async with engine.connect() as connection:
@@ -186,4 +190,8 @@ def _path_of(parsed: URL) -> Path:
         raise StoreError(f"no support for {parsed.get_backend_name()} databases", remedy=_GIVE)
     if not parsed.database or parsed.database == ":memory:":
         raise StoreError("an SQLite database in memory can't be shared", remedy=_GIVE)
+    if parsed.query:
+        raise StoreError(
+            f"options ({', '.join(parsed.query)}) in the URL of an SQLite file have no effect", remedy=_GIVE
+        )
     return Path(parsed.database).expanduser()

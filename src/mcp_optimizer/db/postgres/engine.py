@@ -53,6 +53,9 @@ class PostgresEngine:
         except (psycopg.Error, OSError) as error:
             raise readable(error, self.label) from None
 
+    def verify(self) -> None:
+        """A server keeps its own files."""
+
     async def prepare(self) -> None:
         """Raise StoreError where the server can't be reached, or can't hold a store."""
         found = obstacle(await self.server(), self.label)
@@ -93,7 +96,7 @@ class PostgresEngine:
             if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                 raise
             raise StoreBusyError(
-                f"waited {self._busy_timeout:g} s in vain: {await _holder(connection)} holds the lock of {self.label}",
+                f"{self.label} is locked by {await _holder(connection)}; gave up after {self._busy_timeout:g} s",
                 remedy="wait for it to finish and try again",
             ) from None
 
@@ -140,4 +143,4 @@ async def _holder(connection: AsyncConnection) -> str:
     if row is None or not name.startswith(f"{PROGRAM} "):
         return "another program"
     process = one_line(name.removeprefix(PROGRAM).strip())
-    return f"process {process}, which has been writing for {row.seconds or 0:.0f} s,"
+    return f"process {process}, which has been writing for {row.seconds or 0:.0f} s"

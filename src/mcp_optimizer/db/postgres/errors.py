@@ -42,7 +42,7 @@ def readable(error: BaseException, label: str) -> StoreError:
     if state is None:
         state = next((known for words, known in _BY_WORDS if words.search(str(error))), None)
     if state == LOCK_NOT_AVAILABLE:
-        return StoreBusyError(f"waited in vain for a lock of {label}", remedy="wait for it to finish and try again")
+        return StoreBusyError(f"gave up waiting for a lock of {label}", remedy="wait for it to finish and try again")
     if state in _BY_STATE:
         message, remedy = _BY_STATE[state]
         return StoreError(message.format(label=label, said=said), remedy=remedy)

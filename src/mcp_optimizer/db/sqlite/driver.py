@@ -71,9 +71,11 @@ def _load_extension(connection: Any) -> None:
 def connect(path: Path, busy_timeout: float = 5.0, *, query_only: bool = False) -> Any:
     """A connection with the vector extension loaded and the pragmas set. Runs in the connection's own thread.
 
+    The file has to be there.
+
     Only a connection that writes sets the journal mode, and only of a file that is empty or ours, as it stands in it.
     """
-    connection = sqlite_module().connect(str(path), isolation_level=None, check_same_thread=False, timeout=busy_timeout)
+    connection = _open(path, busy_timeout)
     try:
         _load_extension(connection)
         for pragma in (
@@ -98,16 +100,24 @@ def connect_to_read(path: Path, busy_timeout: float = 5.0) -> Any:
 
     It may write only so that it can undo what a killed program has left half done.
     """
-    where = f"{path.absolute().as_uri()}?mode=rw"
-    connection = sqlite_module().connect(
-        where, uri=True, isolation_level=None, check_same_thread=False, timeout=busy_timeout
-    )
+    connection = _open(path, busy_timeout)
     try:
         _load_extension(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _open(path: Path, busy_timeout: float) -> Any:
+    """A bare connection to a file that is there: none is made, and no name is taken for a URI with options."""
+    return sqlite_module().connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=busy_timeout,
+    )
 
 
 def _driver_namespace() -> Any:

@@ -22,6 +22,9 @@ class SqliteEngine:
         self._single_threaded = single_threaded
         self._busy_timeout = busy_timeout
         self._note = LockHolderFile(path)
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the file that was opened."""
+        self._had_content = False
 
     @property
     def label(self) -> str:
@@ -32,11 +35,38 @@ class SqliteEngine:
         """Make the file where there is none: 0600, in a directory 0700 if that is made too."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.path.exists() and not self.path.is_file():
+                raise StoreError(f"{self.path} is not a regular file", remedy="name a file with --db")
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            opened = self.path.stat()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StoreError(
+                f"can't open the database {self.path}: {reason}", remedy="name another with --db"
+            ) from error
+        self._file = (opened.st_dev, opened.st_ino)
+
+    def verify(self) -> None:
+        """Raise StoreError where the file that was opened is no longer the one at its path, or was emptied.
+
+        SQLite would go on with the file that it has open, and what is stored there would be lost without a word.
+        """
+        if self._file is None:
+            return
+        remedy = "put it back or restore a backup, then start again"
+        try:
+            present = self.path.stat()
+        except FileNotFoundError:
+            raise StoreError(f"the database file {self.path} was deleted while it was open", remedy=remedy) from None
         except OSError as error:
             raise StoreError(
-                f"can't open the database {self.path}: {error.strerror}", remedy="name another with --db"
+                f"the database file {self.path} is out of reach: {error.strerror}", remedy=remedy
             ) from error
+        if (present.st_dev, present.st_ino) != self._file:
+            raise StoreError(f"the database file {self.path} was replaced while it was open", remedy="start again")
+        if present.st_size == 0 and self._had_content:
+            raise StoreError(f"the database file {self.path} was emptied while it was open", remedy=remedy)
+        self._had_content = self._had_content or present.st_size > 0
 
     def writer(self) -> AsyncEngine:
         """One connection whose transactions take the lock when they begin."""
@@ -68,6 +98,7 @@ class SqliteEngine:
             async with engine.connect() as connection:
                 version = None
                 while True:
+                    self.verify()
                     present = (await connection.exec_driver_sql("PRAGMA data_version")).scalar_one()
                     if present != version:
                         version = present
@@ -81,7 +112,7 @@ class SqliteEngine:
         """What an error of the driver means to a person."""
         if sqlite_driver.is_busy(error):
             return StoreBusyError(
-                f"waited {self._busy_timeout:g} s in vain: {self._note.holder()} holds the lock of {self.path}",
+                f"{self.path} is locked by {self._note.holder()}; gave up after {self._busy_timeout:g} s",
                 remedy="wait for it to finish and try again",
             )
         said = str(error.orig)

@@ -1,4 +1,4 @@
-"""Who is writing: a small file beside the database, so that a process that waits in vain can say whom it waited for.
+"""Who is writing: a small file beside the database, so that a process that gives up waiting can say for whom it waited.
 
 It informs and never locks: SQLite's own lock decides. A note left behind by a killed process is told by its id.
 """
@@ -36,4 +36,4 @@ class LockHolderFile:
             os.kill(int(process), 0)
         except (OSError, ValueError):
             return "another program"
-        return f"process {process}, which has been writing for {max(time.time() - float(since), 0):.0f} s,"
+        return f"process {process}, which has been writing for {max(time.time() - float(since), 0):.0f} s"
