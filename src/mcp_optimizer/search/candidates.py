@@ -45,7 +45,7 @@ class _Gathered:
 
 
 @dataclass
-class Answers:
+class PhraseAnswers:
     """What the halves of a search say, for all sides searched, and of which servers the tools are."""
 
     phrases: list[PhraseMatches] = field(default_factory=list)
@@ -100,12 +100,12 @@ class Candidates:
         version: search_reads.StoreVersion,
         depth: int,
         bounds: Callable[[Collection[float]], tuple[float, float] | None],
-    ) -> Answers:
+    ) -> PhraseAnswers:
         """Ask on every side; the filters hold inside both halves, so a filtered search fills its limit (Q1).
 
         ``bounds``: least and greatest likeness of what is nearest, where they are to be stretched.
         """
-        answers = Answers(semantic_ratio=query.semantic_ratio, sequence=version.sequence)
+        answers = PhraseAnswers(semantic_ratio=query.semantic_ratio, sequence=version.sequence)
         gathered = [_Gathered() for _ in phrases]
         for side in sides(query.scope):
             allowed = await self._reach.servers(connection, side, version.sequence, query)

@@ -18,7 +18,7 @@ from mcp_optimizer.domain.vectors import Embedder, Vector
 from mcp_optimizer.domain.views import CountedHits, OfferedTool, Scope, SearchHit, SearchQuery
 from mcp_optimizer.embeddings import OFFLINE_MODELS
 from mcp_optimizer.errors import ModelMismatchError, TooManyError
-from mcp_optimizer.search.candidates import Answers, Candidates, Phrase, sides, text_match
+from mcp_optimizer.search.candidates import Candidates, Phrase, PhraseAnswers, sides, text_match
 from mcp_optimizer.search.filters import SearchScope
 from mcp_optimizer.search.query_vectors import QueryVectors
 from mcp_optimizer.search.vector_cache import VectorCache
@@ -111,7 +111,7 @@ class Search:
 
     async def answers(
         self, connection: AsyncConnection, query: SearchQuery, phrases: Sequence[Phrase], *, depth: int
-    ) -> Answers:
+    ) -> PhraseAnswers:
         """What both halves find on every side. Raises ModelMismatchError."""
         version = await search_reads.version(connection)
         model = self._embedder.model
@@ -134,7 +134,7 @@ class Search:
         return 1 - max(distances), 1 - min(distances)
 
     async def hits(
-        self, connection: AsyncConnection, answers: Answers, ranked: Sequence[RankedTool]
+        self, connection: AsyncConnection, answers: PhraseAnswers, ranked: Sequence[RankedTool]
     ) -> list[SearchHit]:
         """What is shown of tools that were found, in their order."""
         tools: dict[str, tuple[Side, StoredTool]] = {}

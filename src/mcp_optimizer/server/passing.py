@@ -17,14 +17,14 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from mcp_optimizer.domain.progress import CallProgressCallback
 from mcp_optimizer.domain.tools.calls import ABILITY_OF, PeerRefusalError, RawResult
 
-type Context = ServerRequestContext[Any, Any]
+type RequestContext = ServerRequestContext[Any, Any]
 
 _RESULT: ContextVar[list[RawResult] | None] = ContextVar("raw_result", default=None)
 _ENVELOPE: Final = ("resultType",)
 """Members of a result that are about our own connection."""
 
 
-async def pass_raw_results(ctx: Context, call_next: CallNext) -> HandlerResult:
+async def pass_raw_results(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
     """Middleware: put the result that :func:`raw_result` was given in the place of the SDK's."""
     if ctx.method != "tools/call":
         return await call_next(ctx)
@@ -60,7 +60,7 @@ def raw_result(result: RawResult) -> CallToolResult:
 class ClientPeer:
     """The client that made a request: its ``_meta``, how to tell it of progress, and what it can be asked."""
 
-    context: Context
+    context: RequestContext
 
     @property
     def meta(self) -> Mapping[str, Any]:

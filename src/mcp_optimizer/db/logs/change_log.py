@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.domain.history.past_state import LogLine
+from mcp_optimizer.domain.history.past_state import HistoryLine
 from mcp_optimizer.domain.views import ChangeView
 
 
@@ -80,7 +80,7 @@ async def latest(connection: AsyncConnection, limit: int) -> list[ChangeView]:
     return [_view(row._mapping) for row in rows]
 
 
-async def lines_for_states(connection: AsyncConnection) -> tuple[int, list[LogLine]]:
+async def lines_for_states(connection: AsyncConnection) -> tuple[int, list[HistoryLine]]:
     """The first sequence number of the log, and its lines of registry servers and workloads, oldest first."""
     rows = await connection.execute(
         text(
@@ -88,7 +88,7 @@ async def lines_for_states(connection: AsyncConnection) -> tuple[int, list[LogLi
             "WHERE entity IN ('registry', 'workload') ORDER BY sequence"
         )
     )
-    lines = [LogLine(row.at, row.entity, row.entity_id, row.name, row.operation, row.detail) for row in rows]
+    lines = [HistoryLine(row.at, row.entity, row.entity_id, row.name, row.operation, row.detail) for row in rows]
     first = (await connection.execute(text("SELECT MIN(sequence) FROM change_log"))).scalar()
     return int(first or 0), lines
 

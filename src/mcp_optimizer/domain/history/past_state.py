@@ -11,7 +11,7 @@ LIMITS: Final = ("the change log holds no descriptions, tools and statuses: chan
 _UNLINKED: Final = {"unlinked", "autonomous"}
 
 
-class LogLine(NamedTuple):
+class HistoryLine(NamedTuple):
     """A line of the change log, as far as states are made of it."""
 
     at: str
@@ -23,13 +23,13 @@ class LogLine(NamedTuple):
 
 
 def state_at(
-    moment: str, lines: Iterable[LogLine], registry: Sequence[RegistryServer], workloads: Sequence[Workload]
+    moment: str, lines: Iterable[HistoryLine], registry: Sequence[RegistryServer], workloads: Sequence[Workload]
 ) -> tuple[list[RegistryServer], list[Workload]]:
     """What was stored at ``moment`` (as the log writes times). ``lines``: the whole log, oldest first.
 
     ``registry`` and ``workloads`` are what is stored now. Names, identities and relations are those of then.
     """
-    by_id: dict[tuple[str, str], list[LogLine]] = defaultdict(list)
+    by_id: dict[tuple[str, str], list[HistoryLine]] = defaultdict(list)
     for line in lines:
         by_id[line.entity, line.id].append(line)
     servers = {row.id: row for row in registry}
@@ -50,7 +50,7 @@ def _put[T](rows: dict[str, T], key: str, row: T | None) -> None:
         rows[key] = row
 
 
-def _existed(history: Sequence[LogLine], moment: str, *, now: bool) -> bool:
+def _existed(history: Sequence[HistoryLine], moment: str, *, now: bool) -> bool:
     """Whether there was a row: the last line that added or removed it until then says so, else the next one."""
     turns = [line for line in history if line.operation in {"added", "removed"}]
     until = [line for line in turns if line.at <= moment]
@@ -60,7 +60,7 @@ def _existed(history: Sequence[LogLine], moment: str, *, now: bool) -> bool:
 
 
 def _server_then(
-    key: str, history: Sequence[LogLine], moment: str, now: RegistryServer | None
+    key: str, history: Sequence[HistoryLine], moment: str, now: RegistryServer | None
 ) -> RegistryServer | None:
     if not _existed(history, moment, now=now is not None):
         return None
@@ -85,7 +85,7 @@ def _before(detail: str, after: str) -> str:
     return detail.removeprefix("from ").removesuffix(f" to {after}")
 
 
-def _workload_then(key: str, history: Sequence[LogLine], moment: str, now: Workload | None) -> Workload | None:
+def _workload_then(key: str, history: Sequence[HistoryLine], moment: str, now: Workload | None) -> Workload | None:
     if not _existed(history, moment, now=now is not None):
         return None
     until = [line for line in history if line.at <= moment]
@@ -101,7 +101,7 @@ def _workload_then(key: str, history: Sequence[LogLine], moment: str, now: Workl
     )
 
 
-def _linked_to(until: Sequence[LogLine], after: Sequence[LogLine], now: str | None) -> str | None:
+def _linked_to(until: Sequence[HistoryLine], after: Sequence[HistoryLine], now: str | None) -> str | None:
     """The name of the entry that a workload was linked to."""
     known, name = False, None
     for line in until:

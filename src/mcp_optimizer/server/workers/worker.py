@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.domain.views import CountedHits, SearchQuery
@@ -22,8 +22,10 @@ from mcp_optimizer.server.workers.messages import (
     decode_request,
     encode_response,
 )
-from mcp_optimizer.service import DataService
 from mcp_optimizer.text import redact_message
+
+if TYPE_CHECKING:
+    from mcp_optimizer.service import DataService
 
 _CONCURRENCY: Final = 4
 """Searches under way at once, where the database is asked over a network."""
@@ -32,7 +34,7 @@ _CONCURRENCY: Final = 4
 class SearchResponder:
     """SearchResponder searches in the order in which they were asked. ``output`` takes lines."""
 
-    def __init__(self, service: DataService, output: Any) -> None:
+    def __init__(self, service: "DataService", output: Any) -> None:
         self._service = service
         self._output = output
         self._asked: asyncio.Queue[int] = asyncio.Queue()
@@ -67,6 +69,8 @@ class SearchResponder:
 
 async def answer(lines: asyncio.StreamReader, output: Any, settings: Settings) -> None:
     """Answer until the input ends."""
+    from mcp_optimizer.service import DataService  # noqa: PLC0415 (its messages are needed without it)
+
     async with DataService(settings, read_only=True, single_threaded=True) as service, asyncio.TaskGroup() as group:
         await service.warm_up()
         spare_what_stays()

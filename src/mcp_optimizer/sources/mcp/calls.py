@@ -18,7 +18,7 @@ _MAX_EXTENSION: Final = 10
 """Progress may extend a call to this many times its time limit."""
 _CLOSING_SECONDS: Final = 3.0
 
-type OnToolsChanged = Callable[[str], None]
+type EndpointCallback = Callable[[str], None]
 """Told of an endpoint whose server says that its tools are others now."""
 type _Key = tuple[str, str, str]
 
@@ -31,7 +31,7 @@ class Connections:
     """
 
     def __init__(
-        self, *, idle_seconds: float = 60.0, most: int = 32, on_tools_changed: OnToolsChanged | None = None
+        self, *, idle_seconds: float = 60.0, most: int = 32, on_tools_changed: EndpointCallback | None = None
     ) -> None:
         self._idle_seconds = idle_seconds
         self._most = most

@@ -36,7 +36,7 @@ _INTERNAL_ERROR: Final = -32603
 _RESERVED: Final = "io.modelcontextprotocol/"
 """Members of ``_meta`` that are about one connection, and not passed from one to another."""
 
-type OnToolsChanged = Callable[[], None]
+type ToolsChangedCallback = Callable[[], None]
 
 
 class Call:
@@ -88,7 +88,7 @@ class Session:
         endpoint: str,
         *,
         abilities: Mapping[str, Any],
-        on_tools_changed: OnToolsChanged | None,
+        on_tools_changed: ToolsChangedCallback | None,
     ) -> None:
         self._transport = transport(endpoint, lambda message: self._take(message, None))
         self._abilities = dict(abilities)
@@ -360,7 +360,7 @@ async def open_session(
     announced: str,
     *,
     abilities: Mapping[str, Any] | None = None,
-    on_tools_changed: OnToolsChanged | None = None,
+    on_tools_changed: ToolsChangedCallback | None = None,
 ) -> Session:
     """A session over the announced transport, or over the other one where the server does not speak it.
 

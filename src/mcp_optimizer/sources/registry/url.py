@@ -26,7 +26,7 @@ _API_PATHS: Final = ("/v0.1/servers", "/v0/servers")
 _DOCUMENT: Final = re.compile(r"\.(?:json|ya?ml)$", re.IGNORECASE)
 _NO_DOCUMENT: Final = frozenset({400, 401, 403, 404, 405, 406, 410, 501})
 _PART_PARAMETERS: Final = frozenset({"updated_since", "cursor", "pageToken", "continue"})
-_PATIENCE: Final = 12
+_TIMEOUT_FACTOR: Final = 12
 """A whole page may take this many times as long as one request may be silent."""
 
 
@@ -46,7 +46,7 @@ async def read_url(url: str, settings: Settings, on_progress: ProgressCallback |
 async def _read(url: str, settings: Settings, on_progress: ProgressCallback | None) -> Pages:
     timeout = settings.toolhive_timeout
     async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
-        reader = _Reader(client, timeout * _PATIENCE, settings.max_document_bytes)
+        reader = _Reader(client, timeout * _TIMEOUT_FACTOR, settings.max_document_bytes)
         file = ReadingFile(settings.cache_dir or cache_directory(), url)
         reading = await asyncio.to_thread(file.load, datetime.now(UTC))
         if reading is not None:

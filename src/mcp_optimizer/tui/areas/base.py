@@ -20,7 +20,7 @@ from mcp_optimizer.tui.state.saved_state import ListState
 from mcp_optimizer.tui.widgets.detail import DetailPane
 from mcp_optimizer.tui.widgets.table import Table
 
-type Message = Sequence[tuple[str, Tone]]
+type StyledText = Sequence[tuple[str, Tone]]
 
 
 class AreaView(Guarded, Vertical):
@@ -85,7 +85,7 @@ class AreaView(Guarded, Vertical):
         """Take away marks or filter; False when there are none."""
         return False
 
-    def trouble(self) -> Message | None:
+    def trouble(self) -> StyledText | None:
         """Why there is nothing to show yet: an error and what to do, or loading; None when all is there."""
         error = self.context.opening_error
         error = error or next((e for r in self.needs if (e := self.context.feed.errors.get(r)) is not None), None)

@@ -6,7 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
-from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.table_area import TableArea
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.format.columns import Sort
@@ -54,7 +54,7 @@ class ListArea[R](TableArea[R]):
             self.go_to_row(wanted)
         self._say_why_empty(trouble)
 
-    def _say_why_empty(self, trouble: Message | None) -> None:
+    def _say_why_empty(self, trouble: StyledText | None) -> None:
         if trouble is None and self.table.rows.all:
             name = self.table.rows.renderer.name
             trouble = [
@@ -64,7 +64,7 @@ class ListArea[R](TableArea[R]):
             ]
         self.table.say(trouble if trouble is not None else self.empty())
 
-    def _not_understood(self) -> Message:
+    def _not_understood(self) -> StyledText:
         """What of the filter says nothing here."""
         rows = self.table.rows
         problem = filter_problem(rows.filter_text, rows.renderer.field_names)

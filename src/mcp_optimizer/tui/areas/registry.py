@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mcp_optimizer.domain.views import RegistryServerView
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.details.document import Lines
@@ -43,7 +43,7 @@ class RegistryArea(RelatingArea[RegistryServerView]):
         """Its name."""
         return row.name
 
-    def empty(self) -> Message:
+    def empty(self) -> StyledText:
         """How to get a catalog."""
         way = (
             "The database is read-only."

@@ -12,7 +12,7 @@ from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.details.document import Document, Lines
@@ -76,7 +76,7 @@ class RelationshipsArea(RelatingArea[Line]):
         if self.table.rows.sort != self._sort:
             self.table.put(self._lines())
 
-    def empty(self) -> Message:
+    def empty(self) -> StyledText:
         """How to get some."""
         if self.filter:
             return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]

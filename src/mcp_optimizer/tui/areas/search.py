@@ -14,7 +14,7 @@ from textual.worker import Worker, WorkerState
 
 from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, are_weak
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.table_area import Reading, TableArea
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
@@ -186,7 +186,7 @@ class SearchArea(TableArea[SearchHit]):
         self.table.say(self.empty())
         self.query_one("#tokens", Static).update(self._tokens())
 
-    def empty(self) -> Message:
+    def empty(self) -> StyledText:
         """Nothing asked, being asked, nothing found, or an error."""
         if self.error is not None:
             words, remedy = safe.error_words(self.error)

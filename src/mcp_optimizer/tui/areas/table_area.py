@@ -10,7 +10,7 @@ from textual.worker import Worker, WorkerState
 from mcp_optimizer.domain.matching import Explanation
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.text import one_line, shorten
-from mcp_optimizer.tui.areas.base import DetailArea, Message
+from mcp_optimizer.tui.areas.base import DetailArea, StyledText
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.dialogs.save import SaveOffer, text_offer
@@ -47,7 +47,7 @@ class TableArea[R](DetailArea):
         """The rows there are."""
         raise NotImplementedError
 
-    def empty(self) -> Message:
+    def empty(self) -> StyledText:
         """What to say when there are no rows at all."""
         raise NotImplementedError
 

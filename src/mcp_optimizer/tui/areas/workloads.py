@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mcp_optimizer.domain.views import WorkloadView
 from mcp_optimizer.tui.actions import Area
-from mcp_optimizer.tui.areas.base import Message
+from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.relating import RelatingArea
 from mcp_optimizer.tui.areas.table_area import Reading
 from mcp_optimizer.tui.details.document import Lines
@@ -42,7 +42,7 @@ class WorkloadsArea(RelatingArea[WorkloadView]):
         """Its name."""
         return row.name
 
-    def empty(self) -> Message:
+    def empty(self) -> StyledText:
         """How to get some."""
         way = (
             "The database is read-only."

@@ -39,7 +39,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FindToolArguments:
+class FilterTerm:
     """One alternative of a word."""
 
     text: str
@@ -74,7 +74,7 @@ class FindToolArguments:
 class Term:
     """One word of a filter."""
 
-    alternatives: tuple[FindToolArguments, ...]
+    alternatives: tuple[FilterTerm, ...]
     field: str | None = None
     inverted: bool = False
 
@@ -111,16 +111,16 @@ def _term(word: str, fields: Collection[str]) -> Term:
     return Term(tuple(_alternatives(value if field else word, in_field=field is not None)), field, inverted)
 
 
-def _alternatives(text: str, *, in_field: bool) -> Iterator[FindToolArguments]:
+def _alternatives(text: str, *, in_field: bool) -> Iterator[FilterTerm]:
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
-        yield FindToolArguments(text[1:-1], Way.PATTERN)
+        yield FilterTerm(text[1:-1], Way.PATTERN)
         return
     for part in _ALTERNATIVE.findall(text):
         ways = (Way.AT_LEAST, Way.AT_MOST, Way.MORE, Way.LESS, Way.EXACT, Way.FUZZY) if in_field else (Way.FUZZY,)
         way = next((way for way in ways if part.startswith(way)), Way.CONTAINED)
         wanted = part.removeprefix(way).replace('"', "").casefold()
         if wanted:
-            yield FindToolArguments(wanted, way)
+            yield FilterTerm(wanted, way)
 
 
 def filter_problem(text: str, fields: Collection[str]) -> str:

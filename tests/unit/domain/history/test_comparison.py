@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mcp_optimizer.domain.history.comparison import ComparedState, compare_states
-from mcp_optimizer.domain.history.past_state import LogLine, state_at
+from mcp_optimizer.domain.history.past_state import HistoryLine, state_at
 from mcp_optimizer.domain.models import RegistryServer, Workload
 from tests.support.builders import identity
 
@@ -95,8 +95,8 @@ def test_equal_states_are_the_same_whatever_their_ids() -> None:
     assert compare_states(FIRST, after).same
 
 
-def line(at: int, entity: str, key: str, name: str, operation: str, detail: str = "") -> LogLine:
-    return LogLine(f"2026-01-01T00:00:{at:02}Z", entity, key, name, operation, detail)
+def line(at: int, entity: str, key: str, name: str, operation: str, detail: str = "") -> HistoryLine:
+    return HistoryLine(f"2026-01-01T00:00:{at:02}Z", entity, key, name, operation, detail)
 
 
 NOW = server("b to c", "example.org/a:3", key="r")
