@@ -104,6 +104,7 @@ class Settings(BaseSettings):
         env_prefix="MCP_OPTIMIZER_",
         extra="ignore",
         frozen=True,
+        allow_inf_nan=False,
         populate_by_name=True,
         case_sensitive=False,
         env_ignore_empty=True,  # an environment variable that is set to nothing counts as unset
@@ -176,7 +177,7 @@ class Settings(BaseSettings):
     """Memory for vectors that are kept at hand while searching, in MB; where they need more, searches scan the
     database instead. 100,000 tools of 384 numbers take 154 MB."""
 
-    busy_timeout: Annotated[float, Field(ge=0)] = 5.0
+    busy_timeout: Annotated[float, Field(ge=0, le=86_400)] = 5.0
     """How long to wait for another process that is writing to the database."""
 
     log_level: Annotated[LogLevel, BeforeValidator(_level), Field(validation_alias=_env("log_level"))] = "warning"

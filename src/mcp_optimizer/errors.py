@@ -1,6 +1,6 @@
 """The errors a person is meant to read: what went wrong, and what to do about it."""
 
-from mcp_optimizer.redaction import redact_text
+from mcp_optimizer.redaction.texts import redact_text
 
 
 class OptimizerError(Exception):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mcp_optimizer.domain.history.comparison import Comparison
     from mcp_optimizer.service import DataService
 
-type Section = tuple[str, list[tuple[str, ...]]]
+type ReportSection = tuple[str, list[tuple[str, ...]]]
 """A heading, and its rows: a name, and what there is to say of it."""
 
 
@@ -73,12 +73,12 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<#|!~" else letter for letter in one_line(text))
 
 
-def _sections(comparison: "Comparison") -> list[Section]:
+def _sections(comparison: "Comparison") -> list[ReportSection]:
     """All that differs, kind by kind; kinds without a difference are left out."""
     return [(heading, rows) for heading, rows in (*_registry(comparison), *_workloads(comparison)) if rows]
 
 
-def _registry(comparison: "Comparison") -> Iterator[Section]:
+def _registry(comparison: "Comparison") -> Iterator[ReportSection]:
     found = comparison.registry
     if found is not None:
         yield "entries added", [(item.name, item.identity) for item in found.added]
@@ -88,7 +88,7 @@ def _registry(comparison: "Comparison") -> Iterator[Section]:
         yield "entries otherwise changed", _names(found.updated)
 
 
-def _workloads(comparison: "Comparison") -> Iterator[Section]:
+def _workloads(comparison: "Comparison") -> Iterator[ReportSection]:
     found = comparison.workloads
     if found is not None:
         yield "workloads added", [(item.name, item.identity) for item in found.added]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_optimizer.cli.main import DONE, PARTLY, Program, as_path
+from mcp_optimizer.cli.main import DONE, PARTLY, Program
 from mcp_optimizer.cli.output import emit, json_option, plain, table
 from mcp_optimizer.domain.upgrade_report import BackupReport, CopyReport, QuarantinedContent, UpgradeReport
+from mcp_optimizer.files import user_path
 from mcp_optimizer.text import one_line
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def backup(program: Program, *, file: Path, as_json: bool) -> None:
     from mcp_optimizer.service import DataService
 
     async def work() -> BackupReport:
-        return await DataService(program.settings).backup(as_path(str(file)))
+        return await DataService(program.settings).backup(user_path(str(file)))
 
     report = asyncio.run(work())
     emit(report, as_json=as_json, text=lambda: describe_backup(report))

@@ -1,19 +1,22 @@
 """The program: its options, its commands, and what its exit codes mean."""
 
 import asyncio
+import contextlib
+import errno
 import io
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, cast
 
 import click
+import structlog
 from pydantic import ValidationError
 
 from mcp_optimizer import __version__
 from mcp_optimizer.cli.logs import log_to_stderr
-from mcp_optimizer.config import Settings
+from mcp_optimizer.config import Settings, config_file
+from mcp_optimizer.domain.identity import IdentityError
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.redaction import redact_text
 from mcp_optimizer.text import redact_message
@@ -25,6 +28,8 @@ USAGE: Final = 2
 PARTLY: Final = 3
 """Some items were rejected, skipped or failed; they are in the output."""
 INTERRUPTED: Final = 130
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def run_program(arguments: list[str] | None = None) -> int:
 
     try:
         result = program.main(args=arguments, prog_name="mcp-optimizer", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
@@ -68,13 +74,43 @@ def run_program(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         click.echo("interrupted; what was not finished is not stored", err=True)
         return INTERRUPTED
-    except OptimizerError as error:
-        say_error(error)
-        return FAILED
     except BrokenPipeError:
         sys.stderr.close()
         return DONE
+    except Exception as error:  # noqa: BLE001 (a mistake of the program's own is told in one line, too)
+        say_error(_readable(error))
+        return FAILED
     return result if isinstance(result, int) else DONE
+
+
+def _readable(error: Exception) -> OptimizerError:
+    """Any error as one that a person is meant to read."""
+    if isinstance(error, OptimizerError):
+        return error
+    if isinstance(error, IdentityError):  # of a stored row: those from outside are problems of their items
+        remedy = "run `mcp-optimizer db check`, which names the row; then ingest again"
+        return OptimizerError(f"the database holds an identity that can't be read: {error}", remedy=remedy)
+    if isinstance(error, UnicodeEncodeError):
+        return OptimizerError(
+            "what was given is not UTF-8 text", remedy="check how your terminal encodes what you type"
+        )
+    if isinstance(error, OSError):
+        _drop_output()
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
+        return OptimizerError(f"{where}{error.strerror or error}", remedy=remedy)
+    log.debug("a mistake of the program", exc_info=error)
+    mistake = f"a mistake of the program: {type(error).__name__}: {error}"
+    return OptimizerError(mistake, remedy="`--log-level debug` shows where it happened")
+
+
+def _drop_output() -> None:
+    """Forget output that can't be written, so that leaving does not try again and fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
 
 
 def say_error(error: OptimizerError) -> None:
@@ -106,8 +142,8 @@ def program(context: click.Context, db: str | None, log_level: str | None, *, re
         from mcp_optimizer.cli.setting_errors import explain_bad_settings
 
         raise click.UsageError(explain_bad_settings(error, options)) from None
-    except ValueError as error:
-        raise click.UsageError(f"the configuration file can't be read: {redact_message(str(error))}") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise click.UsageError(f"{config_file()} can't be read: {redact_message(str(error))}") from None
     log_to_stderr(settings.log_level)
     context.obj = Program(settings)
     if read_only and context.invoked_subcommand is not None:
@@ -117,8 +153,3 @@ def program(context: click.Context, db: str | None, log_level: str | None, *, re
 
         return context.invoke(tui, read_only=read_only)
     return None
-
-
-def as_path(spec: str) -> Path:
-    """A path as given on the command line."""
-    return Path(spec).expanduser()

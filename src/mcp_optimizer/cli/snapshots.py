@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_optimizer.cli.main import Program, as_path
+from mcp_optimizer.cli.main import Program
 from mcp_optimizer.cli.output import emit, json_option
+from mcp_optimizer.files import user_path
 from mcp_optimizer.text import one_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def export(program: Program, file: str, *, as_json: bool) -> None:
     """Write catalog, workloads, tools and relations to FILE. Nothing secret is in it."""
 
     async def work(service: "DataService") -> "SnapshotReport":
-        return await service.export_snapshot(as_path(file))
+        return await service.export_snapshot(user_path(file))
 
     report = program.run(work, read_only=True)
     emit(

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from mcp_optimizer.cli.logs import keep_logs_off_the_screen
-from mcp_optimizer.cli.main import DONE, Program, as_path
+from mcp_optimizer.cli.main import DONE, Program
 from mcp_optimizer.cli.output import json_option
 from mcp_optimizer.config import Settings, state_directory
 from mcp_optimizer.domain.reports import IngestPart
+from mcp_optimizer.files import user_path
 from mcp_optimizer.text import one_line
 
 _DEMO = "demo"
@@ -48,7 +49,7 @@ def demonstrate(program: Program, registry: str | None, *, read_only: bool) -> i
     from mcp_optimizer.demo.simulator import ToolHiveSimulator, load_registry
 
     code, why = DONE, _DEMO
-    given = load_registry(as_path(registry)) if registry else None
+    given = load_registry(user_path(registry)) if registry else None
     while why == _DEMO:
         click.echo("Preparing the demonstration…", err=True)
         with tempfile.TemporaryDirectory(prefix="mcp-optimizer-demo-") as directory:
@@ -119,8 +120,8 @@ def simulate_toolhive(
     from mcp_optimizer.demo.simulator import ToolHiveSimulator, load_registry, load_workloads
 
     simulator = ToolHiveSimulator(
-        catalog=load_registry(as_path(registry)) if registry else None,
-        workloads=load_workloads(as_path(workloads)) if workloads else None,
+        catalog=load_registry(user_path(registry)) if registry else None,
+        workloads=load_workloads(user_path(workloads)) if workloads else None,
         port=port,
     )
 

@@ -16,6 +16,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from mcp_optimizer.db.redacted_writes import redact_writes
 from mcp_optimizer.db.sqlite.engine import SqliteEngine
 from mcp_optimizer.errors import StoreBusyError, StoreError
+from mcp_optimizer.files import user_path
 from mcp_optimizer.text import redact_url
 
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
@@ -194,4 +195,7 @@ def _path_of(parsed: URL) -> Path:
         raise StoreError(
             f"options ({', '.join(parsed.query)}) in the URL of an SQLite file have no effect", remedy=_GIVE
         )
-    return Path(parsed.database).expanduser()
+    path = user_path(parsed.database)
+    if not path.name:
+        raise StoreError(f"{parsed.database} names no file", remedy=_GIVE)
+    return path

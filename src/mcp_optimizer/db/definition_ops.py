@@ -4,7 +4,6 @@ A tool that has not changed needs no row: what is stored of it is what was first
 replaces. Rows are by name, so that a tool, or a workload, that goes and comes back otherwise is seen to have changed.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -13,7 +12,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.logs.change_log import Writing
-from mcp_optimizer.db.rows import IN_CHUNK, to_json
+from mcp_optimizer.db.rows import IN_CHUNK, from_json, to_json
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.tools.definitions import found_json, invisible_in
 
@@ -102,7 +101,10 @@ class DefinitionOps:
         rows = await connection.execute(
             text("SELECT tool, details, noted_at FROM accepted_definitions WHERE workload = :name"), {"name": workload}
         )
-        return {row.tool: (json.loads(row.details), row.noted_at) for row in rows}
+        return {
+            row.tool: (from_json(dict, row.details, f"the accepted definition of {row.tool}"), row.noted_at)
+            for row in rows
+        }
 
     async def suspects(self, connection: AsyncConnection) -> list[Suspect]:
         """Every stored tool of which another definition was kept, or that has hidden characters."""
@@ -116,14 +118,22 @@ class DefinitionOps:
         )
         found = [
             Suspect(
-                row.workload, row.tool, json.loads(row.details), accepted=json.loads(row.accepted), since=row.noted_at
+                row.workload,
+                row.tool,
+                from_json(dict, row.details, f"the tool {row.tool}"),
+                accepted=from_json(dict, row.accepted, f"the accepted definition of {row.tool}"),
+                since=row.noted_at,
             )
             for row in kept
         ]
         hidden = (await connection.execute(text("SELECT tool_id, found FROM invisible_characters"))).all()
         names = await self._names(connection, [row.tool_id for row in hidden])
         found += [
-            Suspect(*names[row.tool_id], details={}, invisible=tuple(json.loads(row.found)))
+            Suspect(
+                *names[row.tool_id],
+                details={},
+                invisible=tuple(from_json(list, row.found, "the invisible characters of tools")),
+            )
             for row in hidden
             if row.tool_id in names
         ]

@@ -11,6 +11,7 @@ from mcp_optimizer.db.rows import (
     claim_columns,
     identity_columns,
     kind_of,
+    model_from_json,
     registry_server_columns,
     registry_server_from,
     to_bytes,
@@ -110,7 +111,7 @@ class RegistryServerOps:
     async def claims(self, connection: AsyncConnection) -> list[CatalogEntry]:
         """The entries that share an identity with others, as the catalog gives them (C4)."""
         rows = await connection.execute(text("SELECT entry FROM registry_duplicates ORDER BY remote, identity, name"))
-        return [CatalogEntry.model_validate_json(row.entry) for row in rows]
+        return [model_from_json(CatalogEntry, row.entry, "the claims to shared identities") for row in rows]
 
     async def set_claims(self, writing: Writing, claims: Collection[CatalogEntry]) -> None:
         """Replace what is recorded of entries that share an identity."""

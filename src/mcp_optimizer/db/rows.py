@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from pydantic import ValidationError
 from sqlalchemy import Row, TextClause, bindparam, text
 
-from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Workload
+from mcp_optimizer.domain.models import Evidence, Identity, Kind, RegistryServer, StoredTool, Value, Workload
 from mcp_optimizer.domain.vectors import Vector
+from mcp_optimizer.errors import StoreError
 
 IN_CHUNK: Final = 500
 """How many values one statement asks for; engines bound how many a statement may have."""
@@ -21,9 +23,11 @@ IN_CHUNK: Final = 500
 SHORT_READ: Final = "mcp_optimizer_short_read"
 """The execution option of a statement that finds a few rows by an index; an engine may use it, or not."""
 
+DAMAGED_REMEDY: Final = (
+    "run `mcp-optimizer db check`, which names what is damaged; then restore a backup, or delete and ingest again"
+)
+
 type Parameters = dict[str, Any]
-type Stored = tuple[Any, ...]
-"""A row, for comparing."""
 
 
 @functools.cache
@@ -32,6 +36,30 @@ def short(statement: str, *lists: str) -> TextClause:
     may be few. ``lists`` names the parameters that are lists."""
     clause = text(statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
     return clause.execution_options(**{SHORT_READ: True})
+
+
+def from_json[T: (dict[str, Any], list[Any])](kind: type[T], text: str | None, where: str) -> T:
+    """The object or list of a stored JSON text. Raises StoreError, naming ``where``, for one that is damaged."""
+    try:
+        value = json.loads(text or "")
+    except (ValueError, TypeError, RecursionError):
+        raise damaged(where) from None
+    if not isinstance(value, kind):
+        raise damaged(where)
+    return value
+
+
+def model_from_json[T: Value](model: type[T], text: str | None, where: str) -> T:
+    """A stored value of the domain. Raises StoreError, naming ``where``, for one that is damaged."""
+    try:
+        return model.model_validate_json(text or "")
+    except ValidationError:
+        raise damaged(where) from None
+
+
+def damaged(where: str) -> StoreError:
+    """The error of a stored value that can't be read."""
+    return StoreError(f"the database holds damaged JSON in {where}", remedy=DAMAGED_REMEDY)
 
 
 def to_json(value: object) -> str:
@@ -94,7 +122,7 @@ def registry_server_from(row: Row[Any]) -> RegistryServer:
     identity, claim = _identity(columns), None
     if columns["claim"] is not None:
         claim = Identity.trusted(kind=identity.kind, canonical=columns["claim_identity"], raw=columns["claim"])
-    tags = tuple(json.loads(columns["tags"]))
+    tags = tuple(from_json(list, columns["tags"], f"the tags of {columns['name']}"))
     return RegistryServer.trusted(identity=identity, claim=claim, tags=tags, **fields)
 
 
@@ -145,7 +173,7 @@ def tool_from(row: Row[Any]) -> StoredTool:
         id=columns["id"],
         server_id=columns["server_id"],
         name=columns["name"],
-        details=json.loads(columns["details"]),
+        details=from_json(dict, columns["details"], f"the tool {columns['name']}"),
         text_hash=columns["text_hash"],
         token_count=columns["token_count"],
     )

@@ -6,13 +6,15 @@ Each engine keeps one :class:`SearchIndex`; ``engines.index_of`` finds the one o
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.rows import Stored
 from mcp_optimizer.domain.models import ToolDefinition
 from mcp_optimizer.domain.vectors import Vector
+
+type Stored = tuple[Any, ...]
+"""A row, for comparing."""
 
 
 class Side(StrEnum):

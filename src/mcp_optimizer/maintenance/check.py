@@ -1,19 +1,18 @@
 """Proof that the store is sound: search tables agree with core tables, row by row (S3); core tables keep the rules."""
 
-import json
 from collections.abc import Iterable
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.dialects import index_of, soundness_of
-from mcp_optimizer.db.rows import Stored, to_vector
-from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side, server_words
+from mcp_optimizer.db.rows import from_json, to_vector
+from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side, Stored, server_words
 from mcp_optimizer.db.search_tables import server_table, text_table, tool_words, vector_table
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import ToolDefinition
 from mcp_optimizer.domain.reports import CheckFinding, CheckReport
-from mcp_optimizer.maintenance.check_rules import rule_findings
+from mcp_optimizer.maintenance.check_rules import rule_findings, stored_json
 from mcp_optimizer.maintenance.embedding_damage import is_sound
 
 _REINDEX = "run `mcp-optimizer db reindex`"
@@ -26,7 +25,10 @@ async def check(store: Store) -> CheckReport:
     async with store.database.aside() as connection:
         findings = [_finding(facts) for facts in await soundness_of(connection).facts(connection)]
     async with store.database.reading() as connection:
-        findings.append(await _rules(connection))
+        damaged = await stored_json(connection)
+        if not damaged.ok:  # what follows reads it
+            return CheckReport(findings=(*findings, damaged))
+        findings += [damaged, await _rules(connection)]
         findings += await rule_findings(connection)
         dimension = (await connection.execute(text("SELECT dimension FROM embedding_model"))).scalar_one()
         for side in Side:
@@ -82,7 +84,7 @@ async def _indexed_tools(connection: AsyncConnection, side: Side) -> list[Indexe
             row.id,
             row.server_id,
             server_words(row.server, row.context or row.server),
-            ToolDefinition(name=row.name, details=json.loads(row.details)),
+            ToolDefinition(name=row.name, details=from_json(dict, row.details, f"the tool {row.name}")),
             to_vector(row.details_embedding),
         )
         for row in rows

@@ -1,5 +1,8 @@
 """Proof that the rows of the core tables keep the rules, whatever the engine: identities, relations, embeddings."""
 
+from typing import Final
+
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +31,50 @@ _RELATIONS = {
     "autonomous, yet with a context name of an entry": "SELECT name FROM mcpservers_workload "
     "WHERE registry_server_id IS NULL AND registry_server_name IS NOT NULL",
 }
+
+
+_JSON: Final = (
+    ("mcpservers_registry", "name", "tags"),
+    ("tools_registry", "name", "details"),
+    ("tools_workload", "name", "details"),
+    ("ingestion_problems", "name", "details"),
+    ("ingestion_runs", "started_at", "report"),
+    ("registry_duplicates", "name", "entry"),
+    ("accepted_definitions", "tool", "details"),
+    ("invisible_characters", "tool_id", "found"),
+    ("running_servers", "address", "polls"),
+    ("tool_queries", "at", "record"),
+)
+"""Columns that hold JSON: the table, the column that names a row, and the column."""
+
+
+_LISTS: Final = frozenset({"tags", "found", "polls"})
+"""Those of them that hold a list; the others hold an object."""
+
+
+def is_json(value: str | bytes, kind: type) -> bool:
+    """Whether a stored text is JSON of a kind."""
+    try:
+        return isinstance(orjson.loads(value), kind)
+    except ValueError:
+        return False
+
+
+async def stored_json(connection: AsyncConnection) -> CheckFinding:
+    """Every stored JSON text can be read."""
+    wrong: list[str] = []
+    for table, name, column in _JSON:
+        statement = text(f"SELECT {name}, {column} FROM {table} WHERE {column} IS NOT NULL AND {column} <> ''")
+        async with connection.stream(statement) as rows:
+            async for label, value in rows:
+                if not is_json(value, list if column in _LISTS else dict):
+                    wrong.append(f"{label} in {table}")
+    return CheckFinding(
+        name="stored JSON",
+        ok=not wrong,
+        detail=_named(wrong, "damaged texts") if wrong else "can be read",
+        remedy="restore a backup, or delete what is named and ingest again" if wrong else None,
+    )
 
 
 async def rule_findings(connection: AsyncConnection) -> list[CheckFinding]:
@@ -76,6 +123,9 @@ async def _quarantine(connection: AsyncConnection) -> CheckFinding:
 
 
 def _finding(name: str, wrong: list[str], words: str) -> CheckFinding:
-    shown = ", ".join(wrong[:3]) + (" …" if len(wrong) > 3 else "")
-    detail = f"{len(wrong)} {words}: {shown}" if wrong else "hold"
+    detail = _named(wrong, words) if wrong else "hold"
     return CheckFinding(name=name, ok=not wrong, detail=detail, remedy=_INGEST if wrong else None)
+
+
+def _named(wrong: list[str], words: str) -> str:
+    return f"{len(wrong)} {words}: {', '.join(wrong[:3])}{' …' if len(wrong) > 3 else ''}"

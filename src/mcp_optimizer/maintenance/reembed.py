@@ -4,7 +4,6 @@ The old vectors serve searches until the last, short transaction. What has been 
 model's name, so that a run that was killed goes on where it was.
 """
 
-import json
 from itertools import batched
 
 from sqlalchemy import text
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_optimizer.clock import Runtime
 from mcp_optimizer.db.embedding_cache import EmbeddingCache
 from mcp_optimizer.db.logs.change_log import Logged, Writing, last_change, record
-from mcp_optimizer.db.rows import IN_CHUNK, to_bytes
+from mcp_optimizer.db.rows import IN_CHUNK, from_json, to_bytes
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.progress import ProgressCallback
@@ -91,7 +90,12 @@ class Reembedder:
         contexts |= {row.id: row.context_name for row in workloads.values()}
         for table, found in texts.tools.items():
             for row in await connection.execute(text(f"SELECT id, server_id, name, details FROM {table}")):
-                tool = StoredTool(id=row.id, server_id=row.server_id, name=row.name, details=json.loads(row.details))
+                tool = StoredTool(
+                    id=row.id,
+                    server_id=row.server_id,
+                    name=row.name,
+                    details=from_json(dict, row.details, f"the tool {row.name}"),
+                )
                 found[tool.id] = tool_text(contexts[tool.server_id], tool.definition)
                 if tool.server_id in texts.own:
                     texts.own[tool.server_id][0].append(tool.id)

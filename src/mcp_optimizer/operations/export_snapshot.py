@@ -5,12 +5,11 @@ server; relations come with their cause, so a link made by hand or by an earlier
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mcp_optimizer.db.rows import model_from_json
 from mcp_optimizer.db.store import Store, StoredState
 from mcp_optimizer.domain.models import (
     CatalogEntry,
@@ -24,6 +23,7 @@ from mcp_optimizer.domain.models import (
 )
 from mcp_optimizer.domain.reports import SnapshotReport
 from mcp_optimizer.errors import OptimizerError
+from mcp_optimizer.files import write_text
 from mcp_optimizer.sources.snapshots import SNAPSHOT_FORMAT
 
 type _Tools = Mapping[str, Sequence[StoredTool]]
@@ -37,7 +37,7 @@ async def export_snapshot(store: Store, path: Path) -> SnapshotReport:
         workload_tools = await store.workload_tools.of_servers(connection, [row.id for row in state.workloads])
     document = snapshot_document(state, registry_tools, workload_tools)
     try:
-        _write(path, json.dumps(document, ensure_ascii=False, indent=1))
+        write_text(path, json.dumps(document, ensure_ascii=False, indent=1))
     except OSError as error:
         raise OptimizerError(f"can't write {path}: {error.strerror}", remedy="name another file") from error
     return SnapshotReport(
@@ -58,7 +58,7 @@ def snapshot_document(state: StoredState, registry_tools: _Tools, workload_tools
     ]
     rows = {row.id: row for row in state.registry}
     rejected = [
-        ObservedWorkload.model_validate_json(problem.details)
+        model_from_json(ObservedWorkload, problem.details, f"the problem of {problem.name}")
         for problem in state.problems
         if problem.problem == Relation.REJECTED and problem.details
     ]
@@ -156,17 +156,3 @@ def _fields(item: Workload | ObservedWorkload, kind: Kind) -> dict[str, Any]:
         "labels": {"io.modelcontextprotocol.server.name": item.evidence.image_label or ""},
         "registry_server_name": item.evidence.recorded_registry_server or "",
     }
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside the file, then put it in its place: a half-written snapshot never stands there."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

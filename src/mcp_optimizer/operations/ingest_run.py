@@ -1,15 +1,18 @@
 """One ingestion under way: what it reads, how far it is, how long it takes."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcp_optimizer.clock import Runtime
 from mcp_optimizer.domain.models import Catalog, ItemProblem, WorkloadListing
 from mcp_optimizer.domain.progress import IngestProgressCallback
 from mcp_optimizer.domain.reports import IngestPart, IngestPhase, IngestProgress
 from mcp_optimizer.errors import NothingThereError, SourceError
-from mcp_optimizer.operations.ingest_plan import ChooseListing
 from mcp_optimizer.sources.base import LateAnswers, Source
 from mcp_optimizer.text import redact_message
+
+if TYPE_CHECKING:
+    from mcp_optimizer.operations.ingest_plan import ChooseListing
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Reading:
     """What a source gave."""
 
     catalog: Catalog | None
-    choose_listing: ChooseListing
+    choose_listing: "ChooseListing"
     unread: tuple[ItemProblem, ...] = ()
     """Halves that it could not give, with the reason; see ``IngestReport.unread``."""
     selected: bool = False

@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_optimizer.db.definition_ops import Suspect
 from mcp_optimizer.db.logs.problems import Problem
+from mcp_optimizer.db.rows import model_from_json
 from mcp_optimizer.db.store import StoredState
 from mcp_optimizer.domain.matching import RegistryIndex, Subject, disagreement, drift_of, linkable_to, relation_of
 from mcp_optimizer.domain.models import (
@@ -195,7 +196,11 @@ class ViewBuilder:
         """The workload as the matcher sees it, whether it has a row or not; None when there is no such."""
         row = self._rows.get(name)
         problem = self._rejected.get(name)
-        observed = ObservedWorkload.model_validate_json(problem.details) if problem and problem.details else None
+        observed = (
+            model_from_json(ObservedWorkload, problem.details, f"the problem of {problem.name}")
+            if problem and problem.details
+            else None
+        )
         if observed is not None and observed.identity is not None:
             return Subject(
                 name=name,
@@ -288,7 +293,7 @@ def _suspicion_view(suspect: Suspect) -> ProblemView | None:
 
 
 def _rejected_view(problem: Problem) -> WorkloadView:
-    observed = ObservedWorkload.model_validate_json(problem.details or "{}")
+    observed = model_from_json(ObservedWorkload, problem.details, f"the problem of {problem.name}")
     identity = observed.identity
     return WorkloadView(
         name=problem.name,

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler
@@ -18,14 +17,12 @@ from mcp_optimizer.server.access import REQUEST_ID
 from mcp_optimizer.server.arguments import BadArgumentsError
 from mcp_optimizer.server.handlers import Caller, ToolHandlers
 from mcp_optimizer.server.list_changes import ListChanges
-from mcp_optimizer.server.passing import ClientPeer, pass_raw_results
+from mcp_optimizer.server.passing import ClientPeer, RequestContext, pass_raw_results
 from mcp_optimizer.server.results import failed
 from mcp_optimizer.server.telemetry import is_configured
 from mcp_optimizer.server.tokens import ACCESS, FULL_ACCESS, Access
 from mcp_optimizer.server.tool_specs import INSTRUCTIONS, SERVERS_PLACE, ToolSpec, tool_specs, with_hint
 from mcp_optimizer.text import redact_message, shorten
-
-type RequestContext = ServerRequestContext[Any, Any]
 
 NAME = "mcp-optimizer"
 _UNKNOWN = "unknown"

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.logs.change_log import Logged, Writing, record
 from mcp_optimizer.db.logs.pruning import prune_changes, prune_runs
+from mcp_optimizer.db.rows import model_from_json
 from mcp_optimizer.domain.reports import IngestReport
 from mcp_optimizer.domain.serving.retention import Retention
 from mcp_optimizer.domain.views import RunView
@@ -61,7 +62,9 @@ async def latest_runs(connection: AsyncConnection, limit: int) -> list[RunView]:
     return [
         RunView(
             **{field: row._mapping[field] for field in fields},
-            summary=IngestReport.model_validate_json(row.report).summary if row.report else "",
+            summary=model_from_json(IngestReport, row.report, "the report of an ingestion").summary
+            if row.report
+            else "",
         )
         for row in rows
     ]

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.logs.change_log import Logged, Writing, record
+from mcp_optimizer.db.rows import model_from_json
 from mcp_optimizer.domain.models import ObservedWorkload, Value
 from mcp_optimizer.domain.status_text import timeless
 from mcp_optimizer.domain.views import ProblemView
@@ -30,7 +31,7 @@ class Problem(Value):
         """What was observed of a rejected workload; None of any other problem (M2)."""
         if (self.entity, self.problem) != ("workload", REJECTED) or not self.details:
             return None
-        return ObservedWorkload.model_validate_json(self.details)
+        return model_from_json(ObservedWorkload, self.details, f"the problem of {self.name}")
 
     @field_validator("reason")
     @classmethod

@@ -3,7 +3,6 @@
 Neither is in the change log: they change nothing that plans are made from, and come by the hundred.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.logs.pruning import prune_queries
-from mcp_optimizer.db.rows import to_json
+from mcp_optimizer.db.rows import from_json, to_json
 from mcp_optimizer.domain.models import Value
 from mcp_optimizer.domain.search.queries import QueryRecord, QueryView
 from mcp_optimizer.domain.serving.presence import PollView, ServerView
@@ -54,7 +53,9 @@ async def servers(connection: AsyncConnection) -> list[ServerView]:
     return [
         ServerView(
             **{name: row._mapping[name] for name in _SERVER_FIELDS},
-            polls=tuple(PollView(**_known(PollView, poll)) for poll in json.loads(row.polls)),
+            polls=tuple(
+                PollView(**_known(PollView, poll)) for poll in from_json(list, row.polls, "the polls of a server")
+            ),
         )
         for row in rows
     ]
@@ -77,7 +78,13 @@ async def queries(connection: AsyncConnection, limit: int) -> list[QueryView]:
         text("SELECT sequence, at, record FROM tool_queries ORDER BY sequence DESC LIMIT :limit"), {"limit": limit}
     )
     return [
-        QueryView(**{**_known(QueryView, json.loads(row.record)), "sequence": row.sequence, "at": row.at})
+        QueryView(
+            **{
+                **_known(QueryView, from_json(dict, row.record, "the log of queries")),
+                "sequence": row.sequence,
+                "at": row.at,
+            }
+        )
         for row in rows
     ]
 

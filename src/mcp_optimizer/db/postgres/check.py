@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_optimizer.db.postgres.driver import from_wire
 from mcp_optimizer.db.postgres.full_text import DOCUMENT, document_words
 from mcp_optimizer.db.postgres.schema import CONFIGURATION
-from mcp_optimizer.db.rows import Stored
-from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side
+from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side, Stored
 from mcp_optimizer.db.search_tables import ToolWords, server_table, text_table, tool_words, vector_table
 
 _REINDEX = "run `mcp-optimizer db reindex`"

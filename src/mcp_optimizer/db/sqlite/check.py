@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_optimizer.db.rows import Stored
-from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side
+from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side, Stored
 from mcp_optimizer.db.search_tables import ToolWords, all_tables, server_table, text_table, vector_table
 from mcp_optimizer.db.sqlite.vector_index import owner_token, search_key
 

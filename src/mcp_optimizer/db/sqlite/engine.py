@@ -5,13 +5,38 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from mcp_optimizer.db.rows import DAMAGED_REMEDY
 from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.db.sqlite.lock_holder_file import LockHolderFile
 from mcp_optimizer.errors import StoreBusyError, StoreError
+
+_FAILURES: Final = (
+    (
+        ("vectors blob", "vec0", "fts5"),
+        "the search tables of {path} are damaged: {reason}",
+        "run `mcp-optimizer db reindex`",
+    ),
+    (
+        ("not a database", "malformed"),
+        "{path} is not a sound SQLite database",
+        "run `mcp-optimizer db check`: where it names search tables alone, `db reindex` mends them; else restore a "
+        "backup, or move the file away and ingest again",
+    ),
+    (("disk is full",), "no room left to write {path}; nothing was changed", "free some space"),
+    (
+        ("disk I/O error",),
+        "can't write to {path}: {reason}; nothing was changed",
+        "look for free space, a quota or a limit on the size of files",
+    ),
+    (("readonly", "unable to open"), "can't write to {path}: {reason}", "check its permissions"),
+    (("UTF-8",), "{path} holds a text that can't be read: {reason}", DAMAGED_REMEDY),
+)
+"""Words of an error of SQLite's, what it means to a person, and what to do; the first that fits."""
 
 
 class SqliteEngine:
@@ -115,17 +140,8 @@ class SqliteEngine:
                 f"{self.path} is locked by {self._note.holder()}; gave up after {self._busy_timeout:g} s",
                 remedy="wait for it to finish and try again",
             )
-        said = str(error.orig)
-        if "not a database" in said or "malformed" in said:
-            remedy = "restore a backup, or move the file away: it is made anew and ingested again"
-            return StoreError(f"{self.path} is not a sound SQLite database", remedy=remedy)
-        if "disk is full" in said:
-            return StoreError(f"no room left to write {self.path}; nothing was changed", remedy="free some space")
-        if "disk I/O error" in said:
-            return StoreError(
-                f"can't write to {self.path}: {said}; nothing was changed",
-                remedy="look for free space, a quota or a limit on the size of files",
-            )
-        if "readonly" in said or "unable to open" in said:
-            return StoreError(f"can't write to {self.path}: {said}", remedy="check its permissions")
-        return StoreError(f"the database refused: {said}")
+        reason = str(error.orig)
+        for words, message, remedy in _FAILURES:
+            if any(word in reason for word in words):
+                return StoreError(message.format(path=self.path, reason=reason), remedy=remedy)
+        return StoreError(f"the database refused: {reason}", remedy="run `mcp-optimizer db check`")

@@ -25,7 +25,7 @@ from mcp_optimizer.server.transport.jsonrpc import (
     read_message,
     request_id_of,
 )
-from mcp_optimizer.server.transport.sessions import Session, SessionTable
+from mcp_optimizer.server.transport.sessions import HttpSession, SessionTable
 
 MCP_PATH: Final = "/mcp"
 MAX_SESSIONS: Final = 1000
@@ -68,7 +68,7 @@ class McpEndpoint:
         session = self.sessions.get(session_id)
         if session is not None and session.owner != _owner(scope):
             # As if it were not there: whose it is, is not told.
-            await _refuse(call, 404, Malformed(INVALID_REQUEST, "Session not found"))
+            await _refuse(call, 404, Malformed(INVALID_REQUEST, "HttpSession not found"))
         elif scope["method"] == "POST":
             await self._post(call, session)
         elif session is not None:
@@ -77,7 +77,7 @@ class McpEndpoint:
         else:
             await self._app(scope, receive, send)
 
-    async def _post(self, call: _Call, session: Session | None) -> None:
+    async def _post(self, call: _Call, session: HttpSession | None) -> None:
         headers = Headers(scope=call.scope)
         body = await _body(call.receive, headers, self._max_body_bytes)
         if body is None:
@@ -103,7 +103,7 @@ class McpEndpoint:
             return
         await self._pass_on(call, session, request_id)
 
-    async def _pass_on(self, call: _Call, session: Session, request_id: RequestId | None) -> None:
+    async def _pass_on(self, call: _Call, session: HttpSession, request_id: RequestId | None) -> None:
         with self.sessions.using(session, stream=False), _marked(request_id, session):
             await self._app(call.scope, call.receive, self._watched(call, session))
 
@@ -127,7 +127,7 @@ class McpEndpoint:
 
         return send
 
-    def _watched(self, call: _Call, session: Session) -> Send:
+    def _watched(self, call: _Call, session: HttpSession) -> Send:
         """Sends, and forgets a session that has ended."""
 
         async def send(message: Message) -> None:
@@ -170,7 +170,7 @@ class McpEndpoint:
         await self._app({**scope, "method": method, "headers": headers}, receive, send)
 
 
-async def _is_free(request_id: RequestId, session: Session) -> bool:
+async def _is_free(request_id: RequestId, session: HttpSession) -> bool:
     """Whether no request under way has the id. One that was answered may need a moment to end."""
     ended = session.ids_under_way.get(id_key(request_id))
     if ended is not None:
@@ -181,7 +181,7 @@ async def _is_free(request_id: RequestId, session: Session) -> bool:
 
 
 @contextlib.contextmanager
-def _marked(request_id: RequestId | None, session: Session) -> Generator[None]:
+def _marked(request_id: RequestId | None, session: HttpSession) -> Generator[None]:
     """A block in which a request with the id is under way."""
     if request_id is None:
         yield

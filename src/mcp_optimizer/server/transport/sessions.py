@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Session:
+class HttpSession:
     """One client. ``owner``: the name of the token that began it."""
 
     id: str
@@ -25,26 +25,26 @@ class SessionTable:
     def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
         self._most = most
         self._monotonic = monotonic
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, HttpSession] = {}
         self._opening = 0
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def get(self, session_id: str | None) -> Session | None:
+    def get(self, session_id: str | None) -> HttpSession | None:
         """The session of an id."""
         return None if session_id is None else self._sessions.get(session_id)
 
     def add(self, session_id: str, owner: str) -> None:
         """A session has begun."""
-        self._sessions[session_id] = Session(session_id, owner, self._monotonic())
+        self._sessions[session_id] = HttpSession(session_id, owner, self._monotonic())
 
     def remove(self, session_id: str) -> None:
         """A session has ended."""
         self._sessions.pop(session_id, None)
 
     @contextmanager
-    def opening(self) -> Generator[list[Session]]:
+    def opening(self) -> Generator[list[HttpSession]]:
         """A block in which a session may begin; gives those that are to end first, which are forgotten already."""
         self._opening += 1
         try:
@@ -53,7 +53,7 @@ class SessionTable:
             self._opening -= 1
 
     @contextmanager
-    def using(self, session: Session, *, stream: bool) -> Generator[None]:
+    def using(self, session: HttpSession, *, stream: bool) -> Generator[None]:
         """A block in which a request of a session is under way; an open event stream is one, but no sign of use."""
         session.posts += not stream
         session.streams += stream
@@ -65,7 +65,7 @@ class SessionTable:
             if not stream:
                 session.last_used = self._monotonic()
 
-    def _excess(self) -> list[Session]:
+    def _excess(self) -> list[HttpSession]:
         number = len(self._sessions) + self._opening - self._most
         if number <= 0:
             return []

@@ -35,7 +35,7 @@ _URL_FIELDS: Final = ("url", "identifier", "registryBaseUrl", "registry_base_url
 _WRAPPER_FIELDS: Final = ("_meta", "x-io.modelcontextprotocol.registry")
 
 
-class Reading(NamedTuple):
+class WholeReading(NamedTuple):
     """A whole reading: when it was made, and what is asked for to hear of changes since."""
 
     whole_at: datetime
@@ -50,19 +50,19 @@ class ReadingFile:
     def __init__(self, directory: Path, address: str) -> None:
         self._path = directory / "catalogs" / f"{hashlib.sha256(address.encode()).hexdigest()[:32]}.json.gz"
 
-    def load(self, now: datetime) -> Reading | None:
+    def load(self, now: datetime) -> WholeReading | None:
         """The reading, where there is one that is not too old."""
         try:
             stored = object_of(parse_json(gzip.decompress(self._path.read_bytes()), label="reading"))
             whole_at = datetime.fromisoformat(text_of(stored.get("whole_at")))
-            reading = Reading(
+            reading = WholeReading(
                 whole_at, text_of(stored.get("address")), text_of(stored.get("since")), list_of(stored.get("items"))
             )
             return reading if reading.since and timedelta() <= now - whole_at < _MAX_AGE else None
         except (OSError, EOFError, ValueError, TypeError, SourceError):
             return None
 
-    def save(self, reading: Reading) -> None:
+    def save(self, reading: WholeReading) -> None:
         """Keep the reading; without a place for it, the next one is whole again."""
         content = {
             "whole_at": reading.whole_at.isoformat(),
@@ -80,7 +80,7 @@ class ReadingFile:
             return
 
 
-def reading_of(items: Sequence[Any], whole_at: datetime, address: str) -> Reading | None:
+def reading_of(items: Sequence[Any], whole_at: datetime, address: str) -> WholeReading | None:
     """What is worth keeping of a whole listing; None where it can't be asked for changes, or holds a secret (S7)."""
     times = [_updated_at(item) for item in items]
     known = [time for time in times if time is not None]
@@ -90,10 +90,10 @@ def reading_of(items: Sequence[Any], whole_at: datetime, address: str) -> Readin
     if any(redact_url(url) != url for url in (address, *(url for item in kept for url in _urls(item)))):
         return None
     since = (max(known) - _OVERLAP).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Reading(whole_at, address, since, kept)
+    return WholeReading(whole_at, address, since, kept)
 
 
-def merged(reading: Reading, changes: Sequence[Any]) -> list[Any] | None:
+def merged(reading: WholeReading, changes: Sequence[Any]) -> list[Any] | None:
     """The whole listing with its changes; None where the answer is not of changes since then alone."""
     since = datetime.fromisoformat(reading.since)
     if any((time := _updated_at(item)) is None or time < since for item in changes):

@@ -15,7 +15,7 @@ from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.documents import HttpStatusError, document_label, fetch_bytes, parse_document
 from mcp_optimizer.sources.json_values import label_of
 from mcp_optimizer.sources.registry.catalog_parts import listed_items, parts_of
-from mcp_optimizer.sources.registry.memory import Reading, ReadingFile, merged, reading_of
+from mcp_optimizer.sources.registry.memory import ReadingFile, WholeReading, merged, reading_of
 from mcp_optimizer.sources.registry.pages import Answer, Pages, follow_pages, get_patiently, with_query
 from mcp_optimizer.sources.snapshots import is_snapshot
 
@@ -76,7 +76,7 @@ def _remember(file: ReadingFile, pages: Pages, address: str, begun: datetime) ->
             file.save(reading)
 
 
-async def _changed(reader: "_Reader", reading: Reading, on_progress: ProgressCallback | None) -> Pages | None:
+async def _changed(reader: "_Reader", reading: WholeReading, on_progress: ProgressCallback | None) -> Pages | None:
     """The whole, by what changed since the last reading of it; None where the API does not say that."""
     address = with_query(reading.address, {"updated_since": reading.since})
     try:

@@ -8,7 +8,7 @@ from mcp_optimizer.domain.views import RegistryServerView
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.relating import RelatingArea
-from mcp_optimizer.tui.areas.table_area import Reading
+from mcp_optimizer.tui.areas.table_area import ReadRow
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.registry import registry_document
 from mcp_optimizer.tui.format.columns import Renderer, Sort
@@ -52,7 +52,7 @@ class RegistryArea(RelatingArea[RegistryServerView]):
         )
         return [("No registry servers yet.", Tone.STRONG), (way, Tone.PLAIN)]
 
-    def read_detail(self, row: RegistryServerView) -> Reading | None:
+    def read_detail(self, row: RegistryServerView) -> ReadRow | None:
         """Tools, tags, who inherits."""
         service = self.context.service
         return partial(service.registry_server, row.id or row.name) if service else None

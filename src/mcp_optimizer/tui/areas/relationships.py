@@ -14,7 +14,7 @@ from mcp_optimizer.domain.views import RegistryServerView, WorkloadView
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.relating import RelatingArea
-from mcp_optimizer.tui.areas.table_area import Reading
+from mcp_optimizer.tui.areas.table_area import ReadRow
 from mcp_optimizer.tui.details.document import Document, Lines
 from mcp_optimizer.tui.details.explanation import explanation_document
 from mcp_optimizer.tui.details.registry import registry_document
@@ -110,7 +110,7 @@ class RelationshipsArea(RelatingArea[Line]):
 
     # Explain
 
-    def read_detail(self, row: Line) -> Reading | None:
+    def read_detail(self, row: Line) -> ReadRow | None:
         """The explanation of a workload, the detail of a server."""
         service = self.context.service
         if service is None:

@@ -15,7 +15,7 @@ from textual.worker import Worker, WorkerState
 from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, are_weak
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import StyledText
-from mcp_optimizer.tui.areas.table_area import Reading, TableArea
+from mcp_optimizer.tui.areas.table_area import ReadRow, TableArea
 from mcp_optimizer.tui.context import Context
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.hit import hit_document
@@ -267,7 +267,7 @@ class SearchArea(TableArea[SearchHit]):
 
     # Results
 
-    def read_detail(self, row: SearchHit) -> Reading | None:
+    def read_detail(self, row: SearchHit) -> ReadRow | None:
         """A hit knows everything already."""
         return None
 

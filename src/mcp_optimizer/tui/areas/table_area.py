@@ -21,7 +21,7 @@ from mcp_optimizer.tui.format.exports import as_json, file_stem, table_markdown,
 from mcp_optimizer.tui.format.tone import Tone
 from mcp_optimizer.tui.widgets.table import Table
 
-type Reading = Callable[[], Coroutine[Any, Any, Value]]
+type ReadRow = Callable[[], Coroutine[Any, Any, Value]]
 """A call of the service that is not made before its worker starts."""
 
 
@@ -51,7 +51,7 @@ class TableArea[R](DetailArea):
         """What to say when there are no rows at all."""
         raise NotImplementedError
 
-    def read_detail(self, row: R) -> Reading | None:
+    def read_detail(self, row: R) -> ReadRow | None:
         """Read what the row does not tell; None when it tells all."""
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ from mcp_optimizer.domain.views import WorkloadView
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import StyledText
 from mcp_optimizer.tui.areas.relating import RelatingArea
-from mcp_optimizer.tui.areas.table_area import Reading
+from mcp_optimizer.tui.areas.table_area import ReadRow
 from mcp_optimizer.tui.details.document import Lines
 from mcp_optimizer.tui.details.workload import workload_document
 from mcp_optimizer.tui.format.columns import Renderer, Sort
@@ -51,7 +51,7 @@ class WorkloadsArea(RelatingArea[WorkloadView]):
         )
         return [("No workloads yet.", Tone.STRONG), (way, Tone.PLAIN)]
 
-    def read_detail(self, row: WorkloadView) -> Reading | None:
+    def read_detail(self, row: WorkloadView) -> ReadRow | None:
         """Tools, evidence, live against catalog."""
         service = self.context.service
         return partial(service.workload, row.name) if service else None
