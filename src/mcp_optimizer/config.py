@@ -1,11 +1,15 @@
 """Settings: from options, then environment (``MCP_OPTIMIZER_…``), then the configuration file, then these defaults."""
 
+import difflib
 import os
+import re
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import PlatformDirs
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -39,6 +43,14 @@ def cache_directory() -> Path:
 def config_file() -> Path:
     """Where the configuration file is looked for."""
     return Path(_DIRS.user_config_dir) / "config.toml"
+
+
+def existing_config_file() -> Path | None:
+    """The configuration file, where there is one. Raises ConfigFileError for what is there and is no file."""
+    path = config_file()
+    if path.exists() and not path.is_file():
+        raise ConfigFileError(f"{path} is not a file: the configuration is looked for there")
+    return path if path.exists() else None
 
 
 def state_directory() -> Path:
@@ -91,6 +103,53 @@ class TokenSetting(BaseModel):
     """The file that holds the token and nothing else."""
     groups: Annotated[tuple[str, ...] | None, _COMMA_LIST] = None
     """Groups that it sees, of those in ``allowed_groups``. Unset: all of them."""
+
+
+class ConfigFileError(ValueError):
+    """The configuration file can't be used; the message names it, and the line."""
+
+
+class _ConfigFile(TomlConfigSettingsSource):
+    """The configuration file. A name in it that is no setting is refused: it would have no effect, unnoticed."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        """Raises ConfigFileError."""
+        path = Path(str(file_path))
+        try:
+            given = super()._read_file(path)
+        except (ValueError, RecursionError) as error:
+            reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
+            raise ConfigFileError(f"{path} {reason}") from None
+        known = {alias.lower() for field in Settings.model_fields.items() for alias in _aliases(*field)}
+        for name in given:
+            if name.lower() not in known:
+                near = difflib.get_close_matches(name.lower(), known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ConfigFileError(f"{path}{line_of(path, name)}: there is no setting {name!r}{hint}")
+        return given
+
+
+def _aliases(name: str, field: FieldInfo) -> list[str]:
+    """Every name that a setting may be given by."""
+    if isinstance(field.validation_alias, AliasChoices):
+        return [*map(str, field.validation_alias.choices), name]
+    return [f"MCP_OPTIMIZER_{name}", name]
+
+
+def line_of(file: Path, name: str, *, within: str = "") -> str:
+    """Where a name stands in a configuration file, as ``, line 3``; empty where it is not seen to.
+
+    ``within``: the table that the name stands in.
+    """
+    table = ""
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        heading = re.match(r"\s*\[+\s*\"?([^\]\"]+?)\"?\s*\]", line)
+        table = heading[1] if heading else table
+        if heading and heading[1] == name and not within:
+            return f", line {number}"
+        if table == within and re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*[.=]", line):
+            return f", line {number}"
+    return ""
 
 
 type LogLevel = Literal["debug", "info", "warning", "error"]
@@ -265,7 +324,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options, environment, configuration file: in this order."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, _ConfigFile(settings_cls, toml_file=existing_config_file())
 
     def retention(self) -> Retention:
         """How long the logs are kept."""

@@ -1,8 +1,12 @@
 """Settings from the environment."""
 
+from pathlib import Path
+
+import click
 import pytest
 
 from mcp_optimizer.cli.main import run_program
+from mcp_optimizer.cli.tui import check_appearance
 from mcp_optimizer.config import OFFLINE_MODEL, Settings, config_file
 
 
@@ -127,10 +131,10 @@ def test_a_refused_line_of_the_file_is_named_with_the_file(capsys: pytest.Captur
     path.parent.mkdir(parents=True)
     path.write_text("mcp_port = 99999\n")
     assert run_program(["doctor"]) == 2
-    assert f"bad setting mcp_port (in {path}): " in capsys.readouterr().err
+    assert f"bad setting mcp_port (in {path}, line 1): " in capsys.readouterr().err
     path.write_text('[[mcp_tokens]]\nname = "dev"\n')
     assert run_program(["doctor"]) == 2
-    assert f"bad setting mcp_tokens (in {path})[0].token_file: field required" in capsys.readouterr().err
+    assert f"bad setting mcp_tokens (in {path}, line 1)[0].token_file: field required" in capsys.readouterr().err
 
 
 def test_a_refused_option_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,3 +147,88 @@ def test_tokens_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MCP_OPTIMIZER_MCP_TOKENS", '[{"name": "dev", "token_file": "/run/dev", "groups": ["a"]}]')
     (token,) = Settings().mcp_tokens
     assert (token.name, str(token.token_file), token.groups) == ("dev", "/run/dev", ("a",))
+
+
+CONFIG_MISTAKES = {
+    "an unknown name": (
+        "busy_timeout = 5\n\nbusytimeout = 3\n",
+        ", line 3: there is no setting 'busytimeout'; did you mean",
+    ),
+    "an unknown table": ("[serve]\nmcp_port = 1\n", ", line 1: there is no setting 'serve'"),
+    "a name of something else": ('colour = "red"\n', ", line 1: there is no setting 'colour'"),
+    "no TOML": ("[[[", " is not TOML: "),
+    "nested lists": ("x = " + "[" * 5000, " is nested too deeply"),
+    "nested tables": ("x = " + "{a=" * 2000 + "1" + "}" * 2000, " is nested too deeply"),
+    "a bad value": ('\nmcp_port = "x"\n', ", line 2): input should be"),
+}
+
+
+@pytest.fixture
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the configuration file is looked for."""
+    file = tmp_path / "config.toml"
+    monkeypatch.setattr("mcp_optimizer.config.config_file", lambda: file)
+    monkeypatch.setattr("mcp_optimizer.cli.main.config_file", lambda: file)
+    monkeypatch.setattr("mcp_optimizer.cli.setting_errors.config_file", lambda: file)
+    monkeypatch.setattr("mcp_optimizer.cli.tui.config_file", lambda: file)
+    return file
+
+
+@pytest.mark.parametrize("mistake", CONFIG_MISTAKES)
+def test_a_mistake_in_the_configuration_file_is_named_with_its_line(
+    mistake: str, configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, words = CONFIG_MISTAKES[mistake]
+    configuration.write_text(content)
+    assert run_program(["workload", "list"]) == 2
+    assert f"{configuration}{words}" in capsys.readouterr().err
+
+
+def test_a_directory_in_the_place_of_the_configuration_file_is_named(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration.mkdir()
+    assert run_program(["workload", "list"]) == 2
+    assert f"{configuration} is not a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mcp_port", "MCP_PORT", "MCP_OPTIMIZER_MCP_PORT"])
+def test_every_name_of_a_setting_is_known_in_the_file(name: str, configuration: Path) -> None:
+    configuration.write_text(f"{name} = 1234\n")
+    assert Settings().mcp_port == 1234
+
+
+APPEARANCE_MISTAKES = {
+    "an unknown action": (
+        '[keys]\nhelp = "f1"\ndelet = "f2"\n',
+        ", line 3: there is no action 'delet'",
+        "did you mean delete",
+    ),
+    "a key that is none": (
+        'theme = "nord"\n[keys]\ndelete = "ctlr+d"\n',
+        ", line 3: 'ctlr+d' for delete is not",
+        "named like",
+    ),
+    "a key name misspelt": ('[keys]\ndelete = ["f2", "entr"]\n', ", line 2: 'entr' for delete is not", "named like"),
+    "a theme that is none": (
+        'theme = "mcp-optimizer-drak"\n',
+        ", line 1): there is no theme",
+        "did you mean mcp-optimizer-dark",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", APPEARANCE_MISTAKES)
+def test_a_mistake_of_appearance_is_named_before_the_screens_open(mistake: str, configuration: Path) -> None:
+    content, *words = APPEARANCE_MISTAKES[mistake]
+    configuration.write_text(content)
+    with pytest.raises(click.UsageError) as refusal:
+        check_appearance(Settings())
+    for part in words:
+        assert part in refusal.value.message
+    assert str(configuration) in refusal.value.message
+
+
+def test_what_may_be_configured_of_the_appearance(configuration: Path) -> None:
+    configuration.write_text('theme = "nord"\n[keys]\ndelete = "D,ctrl+shift+f2"\nhelp = ["question_mark", "é"]\n')
+    check_appearance(Settings())

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from mcp_optimizer import __version__
 from mcp_optimizer.cli.logs import log_to_stderr
-from mcp_optimizer.config import Settings, config_file
+from mcp_optimizer.config import ConfigFileError, Settings, config_file
 from mcp_optimizer.domain.identity import IdentityError
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.redaction import redact_text
@@ -142,7 +142,9 @@ def program(context: click.Context, db: str | None, log_level: str | None, *, re
         from mcp_optimizer.cli.setting_errors import explain_bad_settings
 
         raise click.UsageError(explain_bad_settings(error, options)) from None
-    except (ValueError, OSError, RecursionError) as error:
+    except ConfigFileError as error:
+        raise click.UsageError(redact_message(str(error))) from None
+    except (ValueError, OSError) as error:
         raise click.UsageError(f"{config_file()} can't be read: {redact_message(str(error))}") from None
     log_to_stderr(settings.log_level)
     context.obj = Program(settings)

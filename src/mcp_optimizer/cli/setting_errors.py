@@ -8,7 +8,7 @@ from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from mcp_optimizer.config import Settings, config_file
+from mcp_optimizer.config import Settings, config_file, line_of
 from mcp_optimizer.text import one_line, redact_message, shorten
 
 _PREFIX: Final = "MCP_OPTIMIZER_"
@@ -28,7 +28,7 @@ def _explained(error: ErrorDetails, options: Collection[str]) -> str:
     name = _field_of(str(first))
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner)
     reason = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
-    return f"bad setting {_where(name, options)}{place}: {reason}{_shown(name, error)}"
+    return f"bad setting {setting_place(name, options)}{place}: {reason}{_shown(name, error)}"
 
 
 def _field_of(alias: str) -> str:
@@ -46,7 +46,8 @@ def _names(name: str, field: FieldInfo) -> list[str]:
     return [f"{_PREFIX}{name.upper()}", name]
 
 
-def _where(name: str, options: Collection[str]) -> str:
+def setting_place(name: str, options: Collection[str]) -> str:
+    """Where a setting was given: its option, its environment variable, or its line in the file."""
     if name in options:
         return f"--{'db' if name == 'db_url' else name.replace('_', '-').removeprefix('mcp-')}"
     field = Settings.model_fields.get(name)
@@ -55,7 +56,8 @@ def _where(name: str, options: Collection[str]) -> str:
     for one in names:
         if one.upper() in given and (one != name or one.isupper()):
             return f"{given[one.upper()]} (environment)"
-    return f"{name} (in {config_file()})"
+    file = config_file()
+    return f"{name} (in {file}{line_of(file, name) if file.is_file() else ''})"
 
 
 def _shown(name: str, error: ErrorDetails) -> str:

@@ -1,6 +1,7 @@
 """``tui``, ``demo`` and ``simulate-toolhive``: the commands that stay open."""
 
 import asyncio
+import difflib
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +11,8 @@ import click
 from mcp_optimizer.cli.logs import keep_logs_off_the_screen
 from mcp_optimizer.cli.main import DONE, Program
 from mcp_optimizer.cli.output import json_option
-from mcp_optimizer.config import Settings, state_directory
+from mcp_optimizer.cli.setting_errors import setting_place
+from mcp_optimizer.config import Settings, config_file, line_of, state_directory
 from mcp_optimizer.domain.reports import IngestPart
 from mcp_optimizer.files import user_path
 from mcp_optimizer.text import one_line
@@ -84,6 +86,7 @@ def show_screens(settings: Settings, *, read_only: bool, remembers: bool = True,
         from mcp_optimizer.tui.run import run
         from mcp_optimizer.tui.state.log_buffer import LogBuffer
 
+        check_appearance(settings)
         logbook = LogBuffer()
         keep_logs_off_the_screen(logbook.take)
         return run(
@@ -105,6 +108,27 @@ def show_screens(settings: Settings, *, read_only: bool, remembers: bool = True,
 
     asyncio.run(show())
     return DONE, ""
+
+
+def check_appearance(settings: Settings) -> None:
+    """Raise UsageError, naming the line, for a key or a theme of the configuration file that is none."""
+    from textual.theme import BUILTIN_THEMES
+
+    from mcp_optimizer.tui.actions import KeyClashError, Keymap
+    from mcp_optimizer.tui.format.themes import THEMES
+
+    file = config_file()
+    try:
+        Keymap(keys=settings.keys)
+    except KeyClashError as error:
+        line = line_of(file, error.action, within="keys") if file.is_file() else ""
+        raise click.UsageError(f"{file}{line}: {error}") from None
+    themes = [*(theme.name for theme in THEMES), *BUILTIN_THEMES]
+    if settings.theme not in themes:
+        near = difflib.get_close_matches(settings.theme, themes, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(themes)}"
+        where = setting_place("theme", ())
+        raise click.UsageError(f"{where}: there is no theme {one_line(settings.theme)!r}; {hint}")
 
 
 @click.command("simulate-toolhive")

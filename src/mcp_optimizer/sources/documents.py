@@ -1,6 +1,7 @@
 """JSON documents from a file or a URL: bounded in size and time, every failure in words."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import re
@@ -14,6 +15,7 @@ from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.sources.http_bodies import IDENTITY, BodyError, TooLargeError, body_start, read_body
 from mcp_optimizer.sources.json_values import label_of, parse_json, reason_of
+from mcp_optimizer.sources.mcp.pinned_dns import checked_addresses
 from mcp_optimizer.sources.yaml_values import parse_yaml
 from mcp_optimizer.text import redact_url
 
@@ -97,10 +99,21 @@ async def download(url: str, settings: Settings) -> bytes:
     """The body of an http(s) URL, at most ``max_document_bytes``; redirects are followed. Raises SourceError."""
     timeout = settings.toolhive_timeout
     label = redact_url(url)
-    async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
+    async with checked_client(timeout) as client:
         return await fetch_bytes(
             client, url, label=label, max_bytes=settings.max_document_bytes, seconds=timeout * _DOWNLOAD_TIMEOUT_FACTOR
         )
+
+
+def checked_client(timeout: float) -> httpx2.AsyncClient:
+    """A client for documents: redirects are followed, each only to an address that may be connected to."""
+    return httpx2.AsyncClient(timeout=timeout, follow_redirects=True, event_hooks={"request": [_check_address]})
+
+
+async def _check_address(request: httpx2.Request) -> None:
+    """Raise RefusedAddressError for a host that no document is read from; an unknown one is told when connecting."""
+    with contextlib.suppress(OSError):
+        await checked_addresses(request.url.host, request.url.port or 0)
 
 
 async def fetch_bytes(

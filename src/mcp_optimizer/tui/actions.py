@@ -1,8 +1,12 @@
 """The one list of what can be done. Bindings, footer, help, palette and read-only mode are all made from it."""
 
+import difflib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from textual.keys import Keys
 
 from mcp_optimizer.errors import OptimizerError
 
@@ -40,7 +44,14 @@ LOG = frozenset({Area.ACTIVITY})
 
 
 class KeyClashError(OptimizerError):
-    """Two actions that can be reached at once want the same key, or there is no such action."""
+    """Two actions that can be reached at once want the same key, or there is no such action or key.
+
+    ``action``: the id that the configuration file gives a key to.
+    """
+
+    def __init__(self, message: str, *, remedy: str, action: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.action = action
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("quit", ("q", "ctrl+q"), "Quit", "Quit", "Program", footer=11),
 )
 
+_MODIFIERS = frozenset({"ctrl", "shift", "alt", "meta", "super", "hyper"})
 _DISPLAY = {
     "slash": "/",
     "question_mark": "?",
@@ -170,11 +182,19 @@ class Keymap:
     @staticmethod
     def _check(actions: Sequence[Action], keys: Mapping[str, Sequence[str] | str]) -> None:
         """Rebinding what there is not is an error too."""
-        unknown = sorted(set(keys) - {full_id(action) for action in actions})
-        if unknown:
-            raise KeyClashError(
-                f"there is no action {unknown[0]!r} to give a key to", remedy="docs/keys.md names every action"
-            )
+        known = {full_id(action) for action in actions}
+        for unknown in sorted(set(keys) - known):
+            near = difflib.get_close_matches(unknown, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            message = f"there is no action {unknown!r} to give a key to"
+            raise KeyClashError(message, remedy=f"{hint}docs/keys.md names every action", action=unknown)
+        for action_id, names in keys.items():
+            for name in _names(names):
+                if not is_key(name):
+                    remedy = "keys are named like x, X, ctrl+d, f2, question_mark"
+                    raise KeyClashError(
+                        f"{name!r} for {action_id} is not the name of a key", remedy=remedy, action=action_id
+                    )
 
     def _take(self, key: str, action: Action) -> None:
         holders = self._by_key.setdefault(key, [])
@@ -183,6 +203,7 @@ class Keymap:
                 raise KeyClashError(
                     f"key {key!r} is wanted by both {full_id(holder)!r} and {full_id(action)!r}",
                     remedy="change one of them under [keys] in the configuration file",
+                    action=full_id(action),
                 )
         holders.append(action)
 
@@ -216,8 +237,25 @@ def full_id(action: Action) -> str:
 
 def _rebound(action: Action, keys: Mapping[str, Sequence[str] | str]) -> Action:
     """The action with the keys that the mapping names for it, as a list or separated by commas."""
-    wanted = keys.get(full_id(action))
-    if wanted is None:
-        return action
-    names = wanted.split(",") if isinstance(wanted, str) else wanted
-    return replace(action, keys=tuple(name.strip() for name in names if name.strip()))
+    names = keys.get(full_id(action))
+    return action if names is None else replace(action, keys=tuple(_names(names)))
+
+
+def _names(keys: Sequence[str] | str) -> list[str]:
+    """The names of keys that are given as a list, or separated by commas."""
+    names = keys.split(",") if isinstance(keys, str) else keys
+    return [name.strip() for name in names if name.strip()]
+
+
+def is_key(name: str) -> bool:
+    """Whether a key has this name: a character, a named key or character, with modifiers before it."""
+    *modifiers, last = name.split("+") if name != "+" else [name]
+    if not set(modifiers) <= _MODIFIERS:
+        return False
+    if len(last) == 1 or last in {key.value for key in Keys}:
+        return True
+    try:
+        unicodedata.lookup(last.replace("_", " "))
+    except KeyError:
+        return False
+    return True

@@ -27,6 +27,20 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(address[4][0]) for address in found))
 
 
+async def checked_addresses(host: str, port: int, resolve: Resolve = resolve) -> Sequence[str]:
+    """The addresses of a host. Raises RefusedAddressError where one may not be connected to, OSError for no host."""
+    given = host.strip("[]")
+    try:
+        addresses: Sequence[str] = [str(ipaddress.ip_address(given.partition("%")[0]))]
+    except ValueError:
+        addresses = await resolve(given, port)
+    for address in addresses:
+        reason = why_refused(address)
+        if reason is not None:
+            raise RefusedAddressError(f"its address {address} {reason}, to which nothing is sent")
+    return addresses
+
+
 class PinnedDnsTransport(httpx2.AsyncBaseTransport):
     """Sends requests of one origin to its checked addresses, with its name in the Host header and for TLS.
 
@@ -64,16 +78,7 @@ class PinnedDnsTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(f"its host is not known: {error.strerror or error}", request=request) from None
 
     async def _look_up(self, host: str, port: int) -> Sequence[str]:
-        given = host.strip("[]")
-        try:
-            addresses: Sequence[str] = [str(ipaddress.ip_address(given.partition("%")[0]))]
-        except ValueError:
-            addresses = await self._resolve(given, port)
-        for address in addresses:
-            reason = why_refused(address)
-            if reason is not None:
-                raise RefusedAddressError(f"its address {address} {reason}, to which nothing is sent")
-        return addresses[:_MAX_ADDRESSES_TRIED]
+        return (await checked_addresses(host, port, self._resolve))[:_MAX_ADDRESSES_TRIED]
 
     async def aclose(self) -> None:
         """Close what it sends through."""

@@ -12,7 +12,7 @@ from mcp_optimizer.config import Settings, cache_directory
 from mcp_optimizer.domain.models import ItemProblem
 from mcp_optimizer.domain.progress import ProgressCallback
 from mcp_optimizer.errors import SourceError
-from mcp_optimizer.sources.documents import HttpStatusError, document_label, fetch_bytes, parse_document
+from mcp_optimizer.sources.documents import HttpStatusError, checked_client, document_label, fetch_bytes, parse_document
 from mcp_optimizer.sources.json_values import label_of
 from mcp_optimizer.sources.registry.catalog_parts import listed_items, parts_of
 from mcp_optimizer.sources.registry.memory import ReadingFile, WholeReading, merged, reading_of
@@ -45,7 +45,7 @@ async def read_url(url: str, settings: Settings, on_progress: ProgressCallback |
 
 async def _read(url: str, settings: Settings, on_progress: ProgressCallback | None) -> Pages:
     timeout = settings.toolhive_timeout
-    async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
+    async with checked_client(timeout) as client:
         reader = _Reader(client, timeout * _TIMEOUT_FACTOR, settings.max_document_bytes)
         file = ReadingFile(settings.cache_dir or cache_directory(), url)
         reading = await asyncio.to_thread(file.load, datetime.now(UTC))
