@@ -28,6 +28,7 @@ USAGE: Final = 2
 PARTLY: Final = 3
 """Some items were rejected, skipped or failed; they are in the output."""
 INTERRUPTED: Final = 130
+_MISTAKE_REMEDY: Final = "`mcp-optimizer db check` says whether the database is sound; `--log-level debug` shows where"
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +102,7 @@ def _readable(error: Exception) -> OptimizerError:
         return OptimizerError(f"{where}{error.strerror or error}", remedy=remedy)
     log.debug("a mistake of the program", exc_info=error)
     mistake = f"a mistake of the program: {type(error).__name__}: {error}"
-    return OptimizerError(mistake, remedy="`--log-level debug` shows where it happened")
+    return OptimizerError(mistake, remedy=_MISTAKE_REMEDY)
 
 
 def _drop_output() -> None:

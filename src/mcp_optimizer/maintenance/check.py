@@ -1,8 +1,9 @@
 """Proof that the store is sound: search tables agree with core tables, row by row (S3); core tables keep the rules."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.dialects import index_of, soundness_of
@@ -24,6 +25,8 @@ async def check(store: Store) -> CheckReport:
     """Look at everything; what is wrong comes with its remedy. Changes nothing."""
     async with store.database.aside() as connection:
         findings = [_finding(facts) for facts in await soundness_of(connection).facts(connection)]
+    if any(finding.name == "texts" and not finding.ok for finding in findings):
+        return CheckReport(findings=tuple(findings))  # what follows reads them
     async with store.database.reading() as connection:
         damaged = await stored_json(connection)
         if not damaged.ok:  # what follows reads it
@@ -33,8 +36,8 @@ async def check(store: Store) -> CheckReport:
         dimension = (await connection.execute(text("SELECT dimension FROM embedding_model"))).scalar_one()
         for side in Side:
             findings += [
-                await _server_vectors(connection, side),
-                await _tool_vectors(connection, side),
+                await _index(server_table(side), _server_vectors(connection, side)),
+                await _index(vector_table(side), _tool_vectors(connection, side)),
                 await _tool_texts(connection, side),
                 await _embeddings(connection, side, dimension),
             ]
@@ -44,6 +47,14 @@ async def check(store: Store) -> CheckReport:
             for side in Side
         ]
     return CheckReport(findings=tuple(findings))
+
+
+async def _index(table: str, finding: Awaitable[CheckFinding]) -> CheckFinding:
+    """What a look at a search table finds; one that can't be read is a finding, too."""
+    try:
+        return await finding
+    except DBAPIError as error:
+        return CheckFinding(name=table, ok=False, detail=f"can't be read: {error.orig}", remedy=_REINDEX)
 
 
 async def reindex(store: Store) -> int:

@@ -1,5 +1,6 @@
 """Whatever is given, a command ends with one readable line and a true exit code, never a traceback (B)."""
 
+import json
 import os
 import socket
 import subprocess
@@ -219,3 +220,29 @@ def test_a_socket_and_a_directory_are_refused(tmp_path: Path) -> None:
             with pytest.raises(OSError):
                 write_text(path, "x")
     assert (tmp_path / "socket").is_socket()
+
+
+DAMAGED_FILES = {
+    "a text that is not UTF-8": "UPDATE tools_workload SET name = CAST(x'ff41' AS TEXT) WHERE rowid = 1",
+    "bytes for a name": "UPDATE mcpservers_workload SET name = x'00ff' WHERE rowid = 1",
+    "a number for a status": "UPDATE mcpservers_registry SET description = x'05'",
+    "a chunk of vectors": "UPDATE workload_tool_vectors_vector_chunks00 SET vectors = x'00'",
+    "the keys of vectors": "DELETE FROM workload_tool_vectors_rowids",
+    "a page of the full-text index": "UPDATE workload_tool_fts_data SET block = x'00' WHERE id > 1",
+    "an embedding": "UPDATE tools_workload SET details_embedding = x'0011'",
+}
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("damage", DAMAGED_FILES)
+def test_the_check_finds_what_is_damaged_and_says_what_to_do(damage: str, filled: Any, database: Place) -> None:
+    with database.connection() as connection:
+        connection.execute(DAMAGED_FILES[damage])
+    code, out, err = filled("db", "check", "--json")
+    assert code == FAILED, err
+    findings = [finding for finding in json.loads(out)["findings"] if not finding["ok"]]
+    assert findings
+    assert all(finding["remedy"] for finding in findings)
+    if "reindex" in findings[0]["remedy"]:
+        assert filled("db", "reindex")[0] == DONE
+        assert filled("db", "check")[0] == DONE

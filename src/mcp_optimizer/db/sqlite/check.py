@@ -1,14 +1,19 @@
 """Proof that an SQLite file is sound: its pages, its foreign keys, its full-text indexes (S3)."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db.search_index import IndexedTool, IntegrityFinding, Side, Stored
 from mcp_optimizer.db.search_tables import ToolWords, all_tables, server_table, text_table, vector_table
+from mcp_optimizer.db.sqlite.driver import in_its_thread
 from mcp_optimizer.db.sqlite.vector_index import owner_token, search_key
 
+TEXTS: Final = "texts"
+"""The finding that what follows can be read at all."""
+_TEXT_TYPES: Final = (b"TEXT", b"VARCHAR")
 _REINDEX = "run `mcp-optimizer db reindex`"
 
 
@@ -22,15 +27,53 @@ async def facts(connection: AsyncConnection) -> list[IntegrityFinding]:
     # A full-text index that is not sound is no reason for a backup: its own check reports it, and it is made anew.
     wrong = [line for line in said if line != "ok" and not any(table in line for table in all_tables())]
     detail = "; ".join(wrong[:5]) or "sound"
+    unreadable = await in_its_thread(connection, _unreadable_texts)
     orphans = len((await connection.execute(text("PRAGMA foreign_key_check"))).all())
     return [
         IntegrityFinding("file", detail, "restore a backup" if wrong else None),
+        IntegrityFinding(
+            TEXTS,
+            "; ".join(unreadable[:5]) or "can be read",
+            "restore a backup, or delete what is named and ingest again" if unreadable else None,
+        ),
         IntegrityFinding(
             "foreign keys",
             f"{orphans} rows point nowhere" if orphans else "no row points nowhere",
             "ingest again" if orphans else None,
         ),
     ]
+
+
+def _unreadable_texts(bare: Any) -> list[str]:
+    """Columns of texts that hold something else, or bytes that are not UTF-8; how often, and in which row first."""
+    before, bare.text_factory = bare.text_factory, bytes
+    try:
+        tables = bare.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = [name.decode() for name, sql in tables if sql and not sql.upper().startswith(b"CREATE VIRTUAL")]
+        return [problem for name in sorted(names) for problem in _unreadable_columns(bare, name)]
+    finally:
+        bare.text_factory = before
+
+
+def _unreadable_columns(bare: Any, table: str) -> list[str]:
+    columns = [
+        row[1].decode() for row in bare.execute(f'PRAGMA table_info("{table}")') if row[2].upper() in _TEXT_TYPES
+    ]
+    problems: list[str] = []
+    for column in columns:
+        rows = bare.execute(f'SELECT rowid, typeof("{column}"), "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL')
+        wrong = [row for row, kind, value in rows if kind != b"text" or not _is_utf8(value)]
+        if wrong:
+            problems.append(f"{len(wrong)} of {table}.{column} (row {wrong[0]})")
+    return problems
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def text_fact(connection: AsyncConnection, side: Side, tools: Sequence[IndexedTool]) -> IntegrityFinding:

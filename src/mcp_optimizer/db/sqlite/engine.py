@@ -17,7 +17,7 @@ from mcp_optimizer.errors import StoreBusyError, StoreError
 
 _FAILURES: Final = (
     (
-        ("vectors blob", "vec0", "fts5"),
+        ("vectors blob", "vector data", "metadata value", "vec0", "fts5"),
         "the search tables of {path} are damaged: {reason}",
         "run `mcp-optimizer db reindex`",
     ),
