@@ -17,7 +17,6 @@ from tests.support.hostile import documents, sound_snapshot
 from tests.support.places import Place
 from tests.support.services import assert_sound
 
-
 SEALER = Sealer(b"a key")
 """Sources give what they were given; nothing goes further unsealed."""
 

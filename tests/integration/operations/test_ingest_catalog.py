@@ -117,6 +117,7 @@ async def test_c1_a_new_tag_keeps_id_and_links_and_is_noted_as_drift(
 async def test_c2_a_rename_embeds_the_linked_workloads_tools_and_its_own(
     service: DataService, fake_embedder: FakeEmbedder
 ) -> None:
+    """What is embedded follows the change, so a rename takes no longer in a large store (P)."""
     await ingest(service, CATALOG, LISTING)
     ids = {name: view.id for name, view in (await workloads_by_name(service)).items()}
     server = (await registry_by_name(service))["alpha"].id
