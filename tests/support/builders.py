@@ -14,6 +14,7 @@ from mcp_optimizer.domain.models import (
     ToolDefinition,
     WorkloadListing,
 )
+from mcp_optimizer.domain.tools.text import parts_of, tool_text
 
 type Tool = str | ToolDefinition
 """A tool, or just its name: then it has a description made from the name."""
@@ -40,6 +41,12 @@ def tool(name: str, description: str | None = None, **parameters: str) -> ToolDe
 def tools(*given: Tool) -> tuple[ToolDefinition, ...]:
     """Tools, or tools of these names."""
     return tuple(tool(item) if isinstance(item, str) else item for item in given)
+
+
+def parts_of_tools(context: str, *names: str) -> list[str]:
+    """What is embedded for tools of these names, part by part and sorted; a sentence that several share stands once."""
+    parts = {part for name in names for part in parts_of(tool_text(context, tool(name)))}
+    return sorted(parts)
 
 
 def entry(name: str, where: str, given: Iterable[Tool] = (), **fields: Any) -> CatalogEntry:

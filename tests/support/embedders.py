@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mcp_optimizer.domain.vectors import Vector
+from mcp_optimizer.domain.vectors import Vector, mean_vector
 from mcp_optimizer.errors import EmbeddingError, ModelUnavailableError
 
 
@@ -74,6 +74,12 @@ class FakeEmbedder:
         words = re.findall(r"[^\W_]+", text.lower()) or [text]
         total = np.sum([_direction(word, self._dimension) for word in words], axis=0)
         return (total / np.linalg.norm(total)).astype(np.float32)
+
+    def tool_vector(self, context: str, name: str) -> Vector:
+        """The vector of one of our tools: the mean of those of its two parts."""
+        mean = mean_vector([self.vector(f"{context}: {name}"), self.vector(f"{name} does what it says.")])
+        assert mean is not None
+        return mean
 
     def forget(self) -> None:
         """Start counting anew."""

@@ -104,9 +104,10 @@ def vector_of(text: str) -> bytes:
     return FakeEmbedder().vector(text).tobytes()
 
 
+@functools.cache
 def tool_vector(context: str, tool: str) -> bytes:
     """The embedding of one of our tools, with its context name before it (L6)."""
-    return vector_of(f"{context}: {tool}. {tool} does what it says.")
+    return FakeEmbedder().tool_vector(context, tool).tobytes()
 
 
 def catalog_entry(given: Entry) -> CatalogEntry:

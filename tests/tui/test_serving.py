@@ -114,6 +114,7 @@ async def test_a_query_shows_what_it_returned_and_leads_to_a_server() -> None:
 
 
 async def test_a_query_is_asked_again_in_search_as_it_was_asked() -> None:
+    """What an agent asked is computed as it was asked (Q5)."""
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
         await press(pilot, *QUERIES, "a")

@@ -99,7 +99,7 @@ class Sealer:
         )
 
     def _entry(self, entry: CatalogEntry) -> CatalogEntry:
-        fields = ("name", "transport", "description", "title", "tier", "group")
+        fields = ("name", "transport", "description", "title", "tier", "group", "status")
         changes: dict[str, object] = {
             "identity": self.identity(entry.identity),
             "repository": redact_text(redact_url(entry.repository)),

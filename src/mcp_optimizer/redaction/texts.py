@@ -1,5 +1,6 @@
 """Texts of any kind without credentials: messages, descriptions, reasons, JSON. One pass for all of them (S7)."""
 
+import functools
 import re
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ _WORDS: Final = words_of(
 )
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]+(?:[-_/][A-Za-z]+)*|v?[0-9.,:%-]{1,11}|[A-Z][A-Z0-9_]*")
 _CLOSING: Final = {")": "(", "]": "[", "}": "{"}
+_SHORT_NAME: Final = 64
+"""Characters of a member's name that is worth remembering."""
 _SHORTEST: Final = 5
 """Characters of a credential that a text may be trusted to mean as one."""
 
@@ -117,14 +120,26 @@ def redact_json[T](value: T) -> T:
     return _redacted(value, "")
 
 
+def _redacted_name(name: str) -> str:
+    """A member's name; short ones come again and again."""
+    return _redacted_short_name(name) if len(name) <= _SHORT_NAME else redact_text(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _redacted_short_name(name: str) -> str:
+    """The same, remembered: the members of all tools are named much alike."""
+    return redact_text(name)
+
+
 def _redacted(value: Any, name: str) -> Any:
     if isinstance(value, str):
         if name and " " not in value and _is_named_credential(name, value, quoted=True):
             return MASK
         return redact_text(value)
     if isinstance(value, dict):
-        members = {key: _redacted(member, key) for key, member in value.items()}
-        return members if any(members[key] is not value[key] for key in value) else value
+        members = [(_redacted_name(key), _redacted(member, key)) for key, member in value.items()]
+        same = all(name == key and new is value[key] for (name, new), key in zip(members, value, strict=True))
+        return value if same else dict(members)
     if isinstance(value, list):
         items = [_redacted(item, "") for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value

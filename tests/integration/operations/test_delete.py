@@ -53,9 +53,7 @@ async def test_l4_the_workloads_of_a_deleted_entry_stand_on_their_own(
     assert (after["alpha-1"].relation, after["alpha-1"].relation_cause) == (Relation.AUTONOMOUS, "registry-deleted")
     assert after["alpha-1"].description == "Offers extra, ping"
     assert sorted(fake_embedder.texts) == [
-        "alpha-1: extra. extra does what it says.",
-        "alpha-1: ping. ping does what it says.",
-        "alpha-2: ping. ping does what it says.",
+        *("alpha-1: extra", "alpha-1: ping", "alpha-2: ping", "extra does what it says.", "ping does what it says."),
     ]
     assert {name: after[name] for name in ("beta-1", "own")} == {name: before[name] for name in ("beta-1", "own")}
     relations = {(c.name, c.operation, c.cause) for c in await filled.changes() if c.cause == "registry-deleted"}

@@ -7,7 +7,7 @@ from mcp_optimizer.domain.models import ItemProblem, Relation
 from mcp_optimizer.errors import SourceError
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
-from tests.support.builders import catalog, entry, listing, tool, workload
+from tests.support.builders import catalog, entry, listing, parts_of_tools, tool, workload
 from tests.support.database import dump, rows, sizes, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
@@ -61,7 +61,9 @@ async def test_e2_a_second_ingestion_writes_and_embeds_nothing(
 async def test_e2_a_text_is_embedded_once_ever(open_service: OpenService, fake_embedder: FakeEmbedder) -> None:
     service = await open_service()
     report = await ingest(service, CATALOG, LISTING)
-    assert report.embedded_texts == len(fake_embedder.texts) == len(set(fake_embedder.texts))
+    assert len(fake_embedder.texts) == len(set(fake_embedder.texts))
+    names = [text for text in fake_embedder.texts if "does what it says" not in text]
+    assert report.embedded_texts == len(names), "a tool is one text, whose two parts are embedded apart"
     renamed = catalog(entry("alpha-prime", ALPHA, ["ping", "read"]), entry("beta", BETA, ["pong"]))
     await ingest(service, renamed)
     fake_embedder.forget()
@@ -78,7 +80,7 @@ async def test_e2_a_text_is_embedded_once_ever(open_service: OpenService, fake_e
 
 async def test_e1_texts_go_to_the_model_in_batches(service: DataService, fake_embedder: FakeEmbedder) -> None:
     await ingest(service, catalog(*(entry(f"n{n}", f"example.org/n{n}", ["one", "two"]) for n in range(40))))
-    assert len(fake_embedder.texts) == 120
+    assert len(fake_embedder.texts) == 122, "40 servers, 80 names of tools, and the two sentences that all share once"
     assert fake_embedder.calls == 1
 
 
@@ -115,6 +117,7 @@ async def test_c1_a_new_tag_keeps_id_and_links_and_is_noted_as_drift(
 async def test_c2_a_rename_embeds_the_linked_workloads_tools_and_its_own(
     service: DataService, fake_embedder: FakeEmbedder
 ) -> None:
+    """What is embedded follows the change, so a rename takes no longer in a large store (P)."""
     await ingest(service, CATALOG, LISTING)
     ids = {name: view.id for name, view in (await workloads_by_name(service)).items()}
     server = (await registry_by_name(service))["alpha"].id
@@ -124,10 +127,8 @@ async def test_c2_a_rename_embeds_the_linked_workloads_tools_and_its_own(
     assert report.registry.renamed == 1
     assert (await registry_by_name(service))["omega"].id == server
     assert sorted(fake_embedder.texts) == [
-        "omega. The server omega",
-        "omega: extra. extra does what it says.",
-        "omega: ping. ping does what it says.",
-        "omega: read. read does what it says.",
+        *("extra does what it says.", "omega. The server omega", "omega: extra", "omega: ping", "omega: read"),
+        *("ping does what it says.", "read does what it says."),
     ], "shared texts once, those of others not at all"
     found = await workloads_by_name(service)
     assert {name: view.id for name, view in found.items()} == ids
@@ -150,9 +151,9 @@ async def test_c3_l4_a_removed_entry_leaves_autonomous_workloads(
     assert (found.relation, found.registry_server, found.context_name) == (Relation.AUTONOMOUS, None, "alpha-1")
     assert found.description == "Offers extra, ping, read"
     assert found.relation_cause == "registry-removed"
-    texts = [f"alpha-1: {name}. {name} does what it says." for name in ("extra", "ping", "read")]
-    assert set(texts) < set(fake_embedder.texts)
-    mean = np.mean([fake_embedder.vector(text) for text in texts], axis=0)
+    own = ("extra", "ping", "read")
+    assert set(parts_of_tools("alpha-1", *own)) < set(fake_embedder.texts)
+    mean = np.mean([fake_embedder.tool_vector("alpha-1", name) for name in own], axis=0)
     stored = value(database, "SELECT server_embedding FROM mcpservers_workload WHERE name = 'alpha-1'")
     np.testing.assert_allclose(np.frombuffer(stored, dtype="<f4"), mean / np.linalg.norm(mean), atol=1e-6)
     at_once = rows(database, "SELECT DISTINCT run_id FROM change_log WHERE operation IN ('unlinked', 'removed')")
@@ -256,9 +257,8 @@ async def test_l6_changed_registry_tools_leave_workload_tools_alone(
     assert report.registry is not None
     assert report.registry.updated == 1
     assert sorted(fake_embedder.texts) == [
-        "alpha: brand new. brand-new does what it says.",
-        "alpha: ping. Now it says more.",
-    ]
+        "Now it says more.", "alpha: brand new", "alpha: ping", "brand-new does what it says.",
+    ]  # fmt: skip
     assert {table: found for table, found in dump(database).items() if table in tables} == before
     assert [tool.name for tool in (await service.registry_server("alpha")).tool_list] == ["brand-new", "ping"]
 

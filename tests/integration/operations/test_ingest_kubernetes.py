@@ -158,7 +158,7 @@ async def test_b_odd_resources_hide_no_good_one(
     api.resources["mcpservers"][:0] = odd
     service = await open_service(cluster)
     report = await ingested(service)
-    assert (report.added, report.complete) == (7, False)  # the hostile name is a name
+    assert (report.added, report.complete) == (9, False)  # the hostile name is a name; two are unidentified
     reasons = {item.name: item.reason for item in report.failed}
     assert reasons["odd/types"] == "no image is named"
     assert reasons["odd/image"] == "the image is a number, not a text"

@@ -64,7 +64,7 @@ async def test_l2_another_identity_matches_anew_in_place(service: DataService, f
     await ingest(service, listing=listing(workload("one", "example.org/other:1")))
     after = await service.workload("one")
     assert (after.id, after.relation, after.description) == (before.id, Relation.AUTONOMOUS, "Offers ping")
-    assert fake_embedder.texts == ["one: ping. ping does what it says."]
+    assert fake_embedder.texts == ["one: ping", "ping does what it says."]
     await ingest(service, listing=listing(workload("one", ALPHA)))
     assert (await service.workload("one")).registry_server == "alpha"
 
@@ -159,7 +159,7 @@ async def test_l7_a_workload_that_can_t_be_embedded_is_stored_with_the_reason(
     fake_embedder.fail_on = set()
     fake_embedder.forget()
     report = await ingest(service, listing=seen)
-    assert len(fake_embedder.texts) == 1, "only what is missing"
+    assert len(fake_embedder.texts) == 2, "only what is missing: the two parts of one tool"
     assert not report.partial
     one = await service.workload("one")
     assert (one.status, one.status_reason, one.problem) == ("running", None, None)

@@ -15,7 +15,7 @@ from mcp_optimizer.errors import AmbiguousError, NotFoundError, OptimizerError, 
 from mcp_optimizer.service import DataService
 from mcp_optimizer.sources.registry.documents import parse_catalog
 from tests.conftest import OpenService
-from tests.support.builders import catalog, entry, identity, listing, workload
+from tests.support.builders import catalog, entry, identity, listing, parts_of_tools, workload
 from tests.support.database import dump, rows
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
@@ -77,7 +77,7 @@ async def test_l3_rematch_of_all_links_what_became_linkable(
     assert [item.name for item in preview.unchanged] == ["own"]
     done = await linkable.rematch()
     assert done == preview.model_copy(update={"dry_run": False})
-    assert set(fake_embedder.texts) == {"alpha: extra. extra does what it says."}, "the catalog's are remembered"
+    assert set(fake_embedder.texts) == {"alpha: extra", "extra does what it says."}, "the catalog's are remembered"
     assert done.reembedded_texts == 4
     assert await relations(linkable) == {
         "alpha-1": ("alpha", "re-match"), "alpha-2": ("alpha", "re-match"), "beta-1": ("beta", "re-match"),
@@ -171,7 +171,7 @@ async def test_l5_link_and_dry_run(linked: DataService, database: Place, fake_em
     preview = await linked.link("own", "alpha", dry_run=True)
     assert (dump(database), fake_embedder.texts) == (before, [])
     assert await linked.link("own", "alpha") == preview.model_copy(update={"dry_run": False})
-    assert fake_embedder.texts == ["alpha: solo. solo does what it says."]
+    assert fake_embedder.texts == ["alpha: solo", "solo does what it says."]
     own = await linked.workload("own")
     assert (own.relation, own.registry_server, own.context_name) == (Relation.LINKED, "alpha", "alpha")
     assert own.description == "The server alpha."
@@ -280,9 +280,7 @@ async def test_l5_unlink_is_as_l4(linked: DataService, fake_embedder: FakeEmbedd
     preview = await linked.unlink(["alpha-1"], dry_run=True)
     assert (dump(database), fake_embedder.texts) == (before, [])
     assert await linked.unlink(["alpha-1"]) == preview.model_copy(update={"dry_run": False})
-    assert sorted(fake_embedder.texts) == [
-        f"alpha-1: {name}. {name} does what it says." for name in ("extra", "ping")
-    ], "its own tools, and no others"
+    assert sorted(fake_embedder.texts) == parts_of_tools("alpha-1", "extra", "ping"), "its own tools, and no others"
     found = await linked.workload("alpha-1")
     assert (found.relation, found.context_name, found.description) == (
         Relation.AUTONOMOUS, "alpha-1", "Offers extra, ping",
@@ -405,12 +403,8 @@ async def test_m3_the_chosen_entry_counts_at_once(
     assert done == preview.model_copy(update={"dry_run": False})
     assert (done.names, done.renamed_from, done.waiting) == (("alpha", "fork"), "alpha", ("late",))
     assert done.context_renamed == ("alpha-1", "alpha-2")
-    assert set(fake_embedder.texts) == {
-        "Fork. The fork",
-        "fork: extra. extra does what it says.",
-        "fork: fork. fork does what it says.",
-        "fork: ping. ping does what it says.",
-    }, "the row itself, and the tools of what is linked: nothing else"
+    expected = {"Fork. The fork", *parts_of_tools("fork", "extra", "fork", "ping")}
+    assert set(fake_embedder.texts) == expected, "the row itself, and the tools of what is linked: nothing else"
     assert done.reembedded_texts == 4, "that of the workload that is taken in, too"
     row = await shared.registry_server("fork")
     assert (row.title, row.description, [tool.name for tool in row.tool_list]) == (

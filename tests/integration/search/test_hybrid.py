@@ -1,4 +1,4 @@
-"""Search over tools (Q1-Q4)."""
+"""Search over tools (Q1, Q2, Q3, Q4)."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

@@ -8,7 +8,7 @@ import pytest
 from mcp_optimizer.domain.identity import container_identity, identity_of, remote_identity
 from mcp_optimizer.domain.masked_identities import masked_key
 from mcp_optimizer.domain.matching import Reason, RegistryIndex, Subject, match, near_misses
-from mcp_optimizer.domain.models import Cause, Kind, RecordedRelation, Relation
+from mcp_optimizer.domain.models import CatalogEntry, Cause, Kind, ObservedWorkload, RecordedRelation, Relation
 from mcp_optimizer.domain.sealing import Sealer, is_sealed
 from mcp_optimizer.redaction import has_credential, redact_text, redact_url
 from mcp_optimizer.sources.toolhive.workload_items import endpoint_of
@@ -34,6 +34,25 @@ def test_s7_one_credential_is_one_identity_and_two_are_two(url: str) -> None:
     assert one.key != OTHER.identity(remote_identity(url.format(CANARY, CANARY))).key, "the hash has a key"
     assert CANARY not in one.model_dump_json()
     assert is_sealed(one.raw)
+
+
+TEXT_FIELDS = [
+    (made, name)
+    for made in (entry("one", "example.org/one:1"), workload("one", "example.org/one:1"))
+    for name, field in type(made).model_fields.items()
+    if field.annotation in {str, str | None} and name != "endpoint"  # an address: sealed, never redacted
+]
+
+
+@pytest.mark.parametrize(("made", "field"), TEXT_FIELDS, ids=[f"{type(m).__name__}.{name}" for m, name in TEXT_FIELDS])
+@pytest.mark.parametrize("shape", ["Bearer {}", "https://me:{}@git.example/a", "https://h.example/x?api_key={}&b=1"])
+def test_s7_no_text_of_an_item_gives_a_credential_away(
+    made: CatalogEntry | ObservedWorkload, field: str, shape: str
+) -> None:
+    """Whatever text the model has, and will have: none is stored as it came."""
+    given = made.model_copy(update={field: shape.format(CANARY)})
+    sealed = SEALER.catalog(catalog(given)) if isinstance(given, CatalogEntry) else SEALER.listing(listing(given))
+    assert CANARY not in sealed.model_dump_json()
 
 
 @pytest.mark.parametrize("url", KEYED)

@@ -166,6 +166,8 @@ def test_s7_json_is_redacted_by_names_and_texts_and_else_the_same_object() -> No
     assert redact_json(given) == {
         "a": [{"password": "…"}, "use …"], "n": 1, "default": {"Authorization": "Bearer …"},
     }  # fmt: skip
+    names = {f"use {GITHUB}": 1, "https://me:hunter2-x@h.example/": {"API_KEY=hunter2-x": []}, "id": 2}
+    assert redact_json(names) == {"use …": 1, "https://h.example/": {"API_KEY=…": []}, "id": 2}, "names of members too"
 
 
 def strings(value: object) -> list[str]:
