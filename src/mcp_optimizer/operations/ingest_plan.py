@@ -121,6 +121,7 @@ class IngestPlan:
             removed=[row.name for row in plan.removed if row.id not in successors],
             before=self.before.workloads,
             after=[row for key, row in after.items() if key not in deleted],
+            deleted=self.change_set.workloads_removed if self.workloads and self.workloads.listing.of_file else (),
         )
 
     def report(self, source: str) -> IngestReport:
