@@ -41,8 +41,8 @@ def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bo
     """Ingest the registry, the workloads, or all (the registry first).
 
     What would remove more than a fifth of the entries (or, of a file, of the workloads), or end more than a tenth of
-    the links, is asked about first; without a terminal it is refused, unless --yes is given. Leaves with 3 when some items were rejected, skipped or
-    failed, or half of a source could not be read: they are in the output.
+    the links, is asked about first; without a terminal it is refused, unless --yes is given. Leaves with 3 when some
+    items were rejected, skipped or failed, or half of a source could not be read: they are in the output.
     """
     reports: list[IngestReport] = []
 
