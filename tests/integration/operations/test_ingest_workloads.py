@@ -112,6 +112,15 @@ async def test_m2_a_rejection_ends_when_the_catalog_settles_it(service: DataServ
     assert await service.problems() == []
 
 
+@pytest.mark.parametrize("status", ["", "deprecated", "frozen"])
+async def test_c8_a_workload_says_what_its_catalog_says_of_its_entry(service: DataService, status: str) -> None:
+    of_status = entry("alpha", ALPHA).model_copy(update={"status": status})
+    await ingest(service, catalog(of_status), listing(workload("one", ALPHA), workload("own", "example.org/own:1")))
+    found = await workloads_by_name(service)
+    assert (found["one"].registry_server_status, found["own"].registry_server_status) == (status, "")
+    assert (await service.workload("one")).registry_server_status == status
+
+
 @pytest.mark.parametrize(
     ("observed", "tools", "linked"),
     [
