@@ -21,6 +21,7 @@ from mcp_optimizer.db.sqlite import driver as sqlite_driver
 from mcp_optimizer.domain.matching import RegistryIndex, match
 from mcp_optimizer.domain.models import Catalog, CatalogEntry, ItemProblem, ObservedWorkload, WorkloadListing
 from mcp_optimizer.domain.reports import IngestReport, RelationReport
+from mcp_optimizer.domain.vectors import mean_vector
 from mcp_optimizer.domain.views import WorkloadView
 from mcp_optimizer.service import DataService
 from tests.support.builders import catalog, entry, identity, listing, workload
@@ -106,8 +107,11 @@ def vector_of(text: str) -> bytes:
 
 @functools.cache
 def tool_vector(context: str, tool: str) -> bytes:
-    """The embedding of one of our tools, with its context name before it (L6)."""
-    return FakeEmbedder().tool_vector(context, tool).tobytes()
+    """The embedding of one of our tools: the mean of its name, the context name before it (L6), and its sentence."""
+    parts = [FakeEmbedder().vector(text) for text in (f"{context}: {tool}", f"{tool} does what it says.")]
+    mean = mean_vector(parts)
+    assert mean is not None
+    return mean.tobytes()
 
 
 def catalog_entry(given: Entry) -> CatalogEntry:

@@ -40,9 +40,9 @@ _MAX_NAMES: Final = 20
 def ingest(program: Program, part: str, sources: tuple[str, ...], *, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Ingest the registry, the workloads, or all (the registry first).
 
-    What would remove more than a fifth of the entries, or end more than a tenth of the links, is asked about first;
-    without a terminal it is refused, unless --yes is given. Leaves with 3 when some items were rejected, skipped or
-    failed, or half of a source could not be read: they are in the output.
+    What would remove more than a fifth of the entries (or, of a file, of the workloads), or end more than a tenth of
+    the links, is asked about first; without a terminal it is refused, unless --yes is given. Leaves with 3 when some
+    items were rejected, skipped or failed, or half of a source could not be read: they are in the output.
     """
     reports: list[IngestReport] = []
 
@@ -89,6 +89,7 @@ def describe(report: IngestReport) -> str:
     lines = [f"{one_line(report.source)}: {head}{report.summary}"]
     if report.loss and report.loss.needs_yes:
         lines += [f"  removes    {one_line(name)}" for name in report.loss.removed]
+        lines += [f"  deletes    {one_line(name)}" for name in report.loss.deleted]
         lines += [f"  unlinks    {one_line(name)}" for name in report.loss.ended]
     if report.registry:
         for duplicate in report.registry.duplicates:

@@ -188,6 +188,7 @@ def _describe(found: "WorkloadDetail") -> str:
             ("group", found.group),
             ("relation", _relation(found)),
             ("registry server", found.registry_server),
+            ("its status", found.registry_server_status),
             ("since", found.relation_changed_at),
             ("cause", found.relation_cause),
             ("drift", drift),

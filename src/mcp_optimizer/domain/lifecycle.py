@@ -26,7 +26,7 @@ from mcp_optimizer.domain.models import (
 )
 from mcp_optimizer.domain.reconcile import CatalogPlan, Change, EntryPlan, image_or_page
 from mcp_optimizer.domain.status_text import lasting_text
-from mcp_optimizer.domain.tools.text import own_description, tools_digest
+from mcp_optimizer.domain.tools.text import one_per_name, own_description, tools_digest
 
 
 class RelationChange(Value):
@@ -130,6 +130,20 @@ def with_admitted(changes: Iterable[WorkloadChange], admitted: Sequence[Workload
     """All changes, each workload once: one that is taken in is matched anew, whatever else became of its row."""
     names = {change.after.name for change in admitted}
     return [*(change for change in changes if change.after.name not in names), *admitted]
+
+
+def on_top_of(earlier: WorkloadChange | None, change: WorkloadChange) -> WorkloadChange:
+    """A change of what an ``earlier`` one of the same run leads to, as one of what is stored.
+
+    A row that the earlier one adds is not there yet, nor are the tools that it brings.
+    """
+    if earlier is None:
+        return change
+    tools = change.tools if change.tools is not None else earlier.tools
+    if change.tools_partial and change.tools is not None and earlier.tools is not None:
+        tools = tuple(one_per_name([*change.tools, *earlier.tools]).values())
+    before = change.before if earlier.before is not None else None
+    return change.model_copy(update={"before": before, "tools": tools})
 
 
 def _one_per_name(workloads: Iterable[ObservedWorkload]) -> list[ObservedWorkload]:

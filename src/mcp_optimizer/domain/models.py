@@ -186,6 +186,8 @@ class WorkloadListing(Value):
     pending: tuple[str, ...] = ()
     """Workloads whose MCP servers are still being asked for their tools: what is stored of those stays for now."""
     complete: bool = True
+    of_file: bool = False
+    """A document tells it, which may be the wrong one, and no runtime (C9)."""
 
 
 class RegistryServer(Value):

@@ -94,6 +94,8 @@ class WorkloadView(Value):
     """Autonomous, and the catalog now has its identity: an explicit re-match would link it to this (L3)."""
     problem: str | None = None
     """The open problem of its last ingestion, where recorded provenance disagrees, or what is suspicious."""
+    registry_server_status: str = ""
+    """What the catalog says of its registry server's life, such as ``deprecated``; empty: it is active (C8)."""
     suspicious: str | None = None
     """Tools whose definition changed since first seen, or that hold invisible characters, in words."""
     endpoint: str | None = None

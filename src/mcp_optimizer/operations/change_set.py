@@ -128,15 +128,22 @@ class ChangeSet:
         """This and a ``later`` one that was planned from what this leads to, as one.
 
         Where both change a workload, the later change holds all of it; the relation it had in between is noted.
+        One that this adds and the later one removes is never stored.
         """
         again = {write.change.after.id for write in later.workloads} | {row.id for row in later.workloads_removed}
-        between = [write.change for write in self.workloads if write.change.after.id in again]
+        never = {row.id for row in later.workloads_removed} & {
+            write.change.after.id for write in self.workloads if write.change.before is None
+        }
+        between = [write.change for write in self.workloads if write.change.after.id in again - never]
         relations = relation_lines((change.after, change.relation) for change in between if change.relation is not None)
         settled = [note for note in self.notes if note.id in again]
         return replace(
             self,
             workloads=[write for write in self.workloads if write.change.after.id not in again] + later.workloads,
-            workloads_removed=[*self.workloads_removed, *later.workloads_removed],
+            workloads_removed=[
+                *self.workloads_removed,
+                *(row for row in later.workloads_removed if row.id not in never),
+            ],
             notes_before=[*self.notes_before, *relations, *settled, *later.notes_before],
             notes=[*(note for note in self.notes if note.id not in again), *later.notes],
             unmaskings=[*self.unmaskings, *later.unmaskings],

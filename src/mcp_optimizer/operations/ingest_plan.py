@@ -1,7 +1,7 @@
 """What a catalog and a listing mean for the store: both halves planned, as one change set. Nothing is written here."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from mcp_optimizer.domain.lifecycle import (
     admit,
     become_autonomous,
     follow_catalog,
+    on_top_of,
     plan_workloads,
     with_admitted,
 )
@@ -121,6 +122,7 @@ class IngestPlan:
             removed=[row.name for row in plan.removed if row.id not in successors],
             before=self.before.workloads,
             after=[row for key, row in after.items() if key not in deleted],
+            deleted=self.change_set.workloads_removed if self.workloads and self.workloads.listing.of_file else (),
         )
 
     def report(self, source: str) -> IngestReport:
@@ -164,7 +166,8 @@ class IngestPlanner:
         after = registry.after if registry else before
         listing = choose_listing(before)
         listing = listing and await asyncio.to_thread(sealer.listing, listing)
-        workloads = await self._workloads(connection, listing, after) if listing is not None else None
+        earlier = {write.change.after.id: write.change for write in registry.change_set.workloads} if registry else {}
+        workloads = await self._workloads(connection, listing, after, earlier) if listing is not None else None
         halves = [half.change_set for half in (registry, workloads) if half is not None]
         change_set = halves[0] if halves else ChangeSet(before.sequence, CAUSE)
         for later in halves[1:]:
@@ -216,7 +219,11 @@ class IngestPlanner:
         return changes, admitted, notes
 
     async def _workloads(
-        self, connection: AsyncConnection, listing: WorkloadListing, before: StoredState
+        self,
+        connection: AsyncConnection,
+        listing: WorkloadListing,
+        before: StoredState,
+        earlier: Mapping[str, WorkloadChange],
     ) -> WorkloadHalf:
         unmasking = unmask_workloads(listing, before.workloads, before.registry)
         before = before.unmasked(unmasking)
@@ -229,7 +236,11 @@ class IngestPlanner:
             now=self._runtime.timestamp(),
         )
         change_set = await self._writer.prepare(
-            connection, before.sequence, CAUSE, changes=plan.changes, workloads_removed=plan.removed
+            connection,
+            before.sequence,
+            CAUSE,
+            changes=[on_top_of(earlier.get(change.after.id), change) for change in plan.changes],
+            workloads_removed=plan.removed,
         )
         change_set.unmaskings = [unmasking]
         return WorkloadHalf(listing, plan, before.workloads, change_set)

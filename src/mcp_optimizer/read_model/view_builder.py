@@ -126,6 +126,7 @@ class ViewBuilder:
             status_reason=row.status_reason,
             relation=relation,
             registry_server=server.name if server else None,
+            registry_server_status=server.status if server else "",
             drift=drift_of(row, server),
             group=row.group,
             tools=tools,

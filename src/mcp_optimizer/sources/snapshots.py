@@ -74,4 +74,6 @@ def parse_listing(workloads: object, *, source: str) -> WorkloadListing:
     """The workloads of a snapshot. Raises :class:`SourceError` when there is no list of them."""
     named = named_items(workloads)
     observed = tuple(observed_workload(item) for item in named.items)
-    return WorkloadListing(source=source, workloads=observed, problems=named.problems, complete=named.complete)
+    return WorkloadListing(
+        source=source, workloads=observed, problems=named.problems, complete=named.complete, of_file=True
+    )

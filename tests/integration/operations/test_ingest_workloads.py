@@ -2,14 +2,14 @@
 
 import pytest
 
-from mcp_optimizer.domain.models import ItemProblem, Relation
+from mcp_optimizer.domain.models import ItemProblem, ObservedWorkload, Relation
 from mcp_optimizer.service import DataService
 from tests.conftest import OpenService
 from tests.support.builders import catalog, entry, listing, tool, workload
 from tests.support.database import dump, rows, value
 from tests.support.embedders import FakeEmbedder
 from tests.support.places import Place
-from tests.support.services import ingest, workloads_by_name
+from tests.support.services import assert_sound, ingest, workloads_by_name
 
 ALPHA = "example.org/alpha:1"
 CATALOG = catalog(entry("alpha", ALPHA, ["ping"]))
@@ -110,6 +110,48 @@ async def test_m2_a_rejection_ends_when_the_catalog_settles_it(service: DataServ
     found = await service.workload("one")
     assert (found.relation, found.registry_server, found.problem) == (Relation.LINKED, "alpha", None)
     assert await service.problems() == []
+
+
+@pytest.mark.parametrize("status", ["", "deprecated", "frozen"])
+async def test_c8_a_workload_says_what_its_catalog_says_of_its_entry(service: DataService, status: str) -> None:
+    of_status = entry("alpha", ALPHA).model_copy(update={"status": status})
+    await ingest(service, catalog(of_status), listing(workload("one", ALPHA), workload("own", "example.org/own:1")))
+    found = await workloads_by_name(service)
+    assert (found["one"].registry_server_status, found["own"].registry_server_status) == (status, "")
+    assert (await service.workload("one")).registry_server_status == status
+
+
+@pytest.mark.parametrize(
+    ("observed", "tools", "linked"),
+    [
+        (workload("one", ALPHA, ["read"]), {"read"}, True),
+        (workload("one", ALPHA, []), set(), True),
+        (workload("one", ALPHA, None, tools_problem="it did not answer"), {"ping"}, True),
+        (workload("one", ALPHA, ["read"], tools_partial=True), {"ping", "read"}, True),
+        (workload("one", ALPHA, status="stopped"), {"ping"}, True),
+        (workload("one", "example.org/other:1", ["read"]), {"read"}, False),
+        (None, None, False),
+    ],
+    ids=["other tools", "no tools", "silent", "a part", "stopped", "another identity", "gone"],
+)
+async def test_m2_a_rejection_ends_while_the_workload_changes(
+    service: DataService, database: Place, observed: ObservedWorkload | None, tools: set[str] | None, linked: bool
+) -> None:
+    """Both halves of one run change a workload that is not stored yet (L12)."""
+    await ingest(service, TWICE, listing(workload("one", ALPHA)))
+    after = listing(*([observed] if observed else []))
+    await ingest(service, CATALOG, after)
+    found = await workloads_by_name(service)
+    assert set(found) == ({"one"} if observed else set())
+    if observed:
+        detail = await service.workload("one")
+        assert {tool.name for tool in detail.tool_list} == tools
+        assert detail.registry_server == ("alpha" if linked else None)
+    await assert_sound(service)
+    if not (observed and observed.tools_partial):
+        before = dump(database)
+        await ingest(service, CATALOG, after)
+        assert dump(database) == before
 
 
 async def test_m2_an_existing_workload_stays_as_it_was(service: DataService) -> None:

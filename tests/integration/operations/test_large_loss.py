@@ -51,6 +51,11 @@ REFUSED = {
     "an empty catalog": (catalog(), None, "remove 20 of 20 entries and end 10 of 10 links"),
     "few entries, many links": (entries(range(2, 20)), None, "end 2 of 10 links"),
     "workloads of another world": (None, workloads(range(10), prefix="x"), "end 10 of 10 links"),
+    "a file of other workloads": (
+        None,
+        listing(workload("else", "example.org/else:1")).model_copy(update={"of_file": True}),
+        "delete 10 of 10 workloads and end 10 of 10 links",
+    ),
     "both": (entries(range(20), prefix="x"), workloads(range(10)), "remove 20 of 20 entries and end 10 of 10 links"),
 }
 FINE = {
@@ -59,6 +64,7 @@ FINE = {
     "all re-tagged": (entries(range(20), tag="2"), None),
     "all renamed": (catalog(*(entry(f"new{n}", f"example.org/e{n}:1") for n in range(20))), None),
     "all workloads gone": (None, listing()),
+    "a file with one workload less": (None, workloads(range(9)).model_copy(update={"of_file": True})),
     "workloads that come with their entries": (entries(range(40)), workloads(range(30))),
     "a catalog that was not read whole": (entries(range(3)).model_copy(update={"complete": False}), None),
 }

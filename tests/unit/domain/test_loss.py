@@ -41,6 +41,10 @@ def loss(entries: int, removed: int, links: int = 0, ended: int = 0) -> Loss:
         (loss(0, 0, 0, 0), False),
         (loss(100, 20, 30, 3), False),
         (loss(100, 20, 30, 4), True),
+        (Loss(workloads=100, deleted=tuple(map(str, range(21)))), True),
+        (Loss(workloads=4, deleted=tuple("abcd")), True),
+        (Loss(workloads=20, deleted=tuple("abcd")), False),
+        (Loss(workloads=3, deleted=tuple("abc")), False),
     ],
 )
 def test_c9_more_than_a_fifth_and_three_or_a_tenth_and_one(lost: Loss, needs: bool) -> None:
@@ -73,3 +77,12 @@ def test_c9_nothing_is_lost_where_nothing_goes() -> None:
     own = stored("own")
     assert loss_of(entries=7, removed=[], before=[own], after=[own]) is None
     assert loss_of(entries=0, removed=[], before=[], after=[own]) is None
+
+
+def test_c9_what_a_file_does_not_name_is_lost_with_its_link() -> None:
+    linked = [stored(name, "r") for name in "abc"]
+    own = stored("own")
+    found = loss_of(entries=7, removed=[], before=[*linked, own], after=[linked[0]], deleted=[own, *linked[1:]])
+    assert found == Loss(entries=7, links=3, ended=("b", "c"), workloads=4, deleted=("b", "c", "own"))
+    assert found.words == "delete 3 of 4 workloads and end 2 of 3 links"
+    assert not found.within(Loss(entries=7, links=3, ended=("b", "c"), workloads=4, deleted=("b", "c")))

@@ -16,7 +16,13 @@ from mcp_optimizer.sources.registry.docker_catalog import docker_entry, is_docke
 from mcp_optimizer.sources.registry.paging import sign_of_more
 from mcp_optimizer.sources.registry.place_names import identity_or_problem
 from mcp_optimizer.sources.registry.server_json import server_entries
-from mcp_optimizer.sources.registry.server_versions import ServerRecord, current_records, server_record, status_of
+from mcp_optimizer.sources.registry.server_versions import (
+    ServerRecord,
+    current_records,
+    is_no_entry,
+    server_record,
+    status_of,
+)
 from mcp_optimizer.sources.tool_definitions import tool_definitions
 
 
@@ -128,7 +134,7 @@ def _legacy_entry(name: str, entry: Mapping[str, Any], *, kind: Kind | None, gro
         yield ItemProblem(name=name, reason=f"no {what} as `{field}`{wrong}", kind=kind)
         return
     status = status_of(entry)
-    if status == "deleted":
+    if is_no_entry(status):
         return
     identity = identity_or_problem(name, kind, raw)
     if isinstance(identity, ItemProblem):

@@ -21,7 +21,7 @@ from mcp_optimizer.sources.json_values import (
 )
 from mcp_optimizer.sources.registry.image_names import image_name
 from mcp_optimizer.sources.registry.place_names import identity_or_problem
-from mcp_optimizer.sources.registry.server_versions import ServerRecord, status_of
+from mcp_optimizer.sources.registry.server_versions import ServerRecord, is_no_entry, status_of
 from mcp_optimizer.sources.tool_definitions import tool_definitions
 
 _PUBLISHER: Final = "io.modelcontextprotocol.registry/publisher-provided"
@@ -108,7 +108,7 @@ def _package_type(package: Mapping[str, Any]) -> str:
 
 
 def _entry(record: ServerRecord, place: _Place) -> CatalogEntry | ItemProblem | None:
-    """The entry; None where ToolHive's extras say that it is deleted."""
+    """The entry; None where ToolHive's extras say that it is none any more."""
     server, name = record.server, record.name
     if not place.raw:
         what = "a remote has no URL" if place.kind is Kind.REMOTE else "a package has no image"
@@ -118,7 +118,7 @@ def _entry(record: ServerRecord, place: _Place) -> CatalogEntry | ItemProblem | 
         return identity
     extras = _extras(server, (place.key, place.raw))
     status = status_of(extras)
-    if status == "deleted":
+    if is_no_entry(status):
         return None
     return CatalogEntry(
         name=name,

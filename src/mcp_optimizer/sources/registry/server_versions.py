@@ -13,7 +13,8 @@ _OFFICIAL: Final = "io.modelcontextprotocol.registry/official"
 _EARLIER_OFFICIAL: Final = "x-io.modelcontextprotocol.registry"
 _PUBLISHER: Final = "io.modelcontextprotocol.registry/publisher-provided"
 _TIMES: Final = ("updatedAt", "updated_at", "publishedAt", "published_at", "releaseDate", "release_date")
-_GRAVEST_FIRST: Final = ("deleted", "deprecated")
+_NO_ENTRY: Final = ("deleted", "superseded")
+_GRAVEST_FIRST: Final = (*_NO_ENTRY, "deprecated")
 _MAX_VERSION_LENGTH: Final = 256
 _SEMVER: Final = re.compile(
     r"[vV]?(0|[1-9][0-9]{0,99})\.(0|[1-9][0-9]{0,99})\.(0|[1-9][0-9]{0,99})"
@@ -54,10 +55,15 @@ def status_of(holder: Mapping[str, Any]) -> str:
     return "" if status == "active" else status
 
 
+def is_no_entry(status: str) -> bool:
+    """Whether what has this status is no entry of its catalog any more (C8)."""
+    return status in _NO_ENTRY
+
+
 def current_records(records: Iterable[ServerRecord]) -> Iterator[ServerRecord]:
     """Those that are entries: of each name the latest, as the registry marks it, else the highest version.
 
-    Deleted ones are none. Several of one name stay where their versions do not tell them apart.
+    Deleted and superseded ones are none. Several of one name stay where their versions do not tell them apart.
     """
     by_name: dict[str, list[ServerRecord]] = defaultdict(list)
     for record in records:
@@ -68,7 +74,7 @@ def current_records(records: Iterable[ServerRecord]) -> Iterator[ServerRecord]:
 
 def _current(same: list[ServerRecord]) -> list[ServerRecord]:
     marked = [record for record in same if record.latest]
-    among = [record for record in marked or same if record.latest is not False and record.status != "deleted"]
+    among = [record for record in marked or same if record.latest is not False and not is_no_entry(record.status)]
     versions = {record.version for record in among}
     if len(versions) < 2:
         return among

@@ -24,7 +24,12 @@ def ingest_document(reports: Sequence[IngestReport], width: int) -> Lines:
         page.field("embedded", f"{count(report.embedded_texts)} texts")
         if report.loss is not None and report.loss.needs_yes:
             page.paragraph(f"{'This would' if report.dry_run else 'Agreed to:'} {report.loss.words}.", Tone.BAD)
-            for heading, names in (("removed", report.loss.removed), ("loses its link", report.loss.ended)):
+            loss = report.loss
+            for heading, names in (
+                ("removed", loss.removed),
+                ("workload deleted", loss.deleted),
+                ("loses its link", loss.ended),
+            ):
                 if names:
                     page.heading(heading.upper(), count(len(names)))
                     _names(page, names)

@@ -28,6 +28,8 @@ def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Lines
     page.field(
         "inherits from", workload.registry_server or "nothing", Tone.GOOD if workload.registry_server else Tone.MUTED
     )
+    if workload.registry_server_status:
+        page.field("its status", f"⚠ {workload.registry_server_status} by its catalog", Tone.WARN)
     page.field("linkable to", workload.linkable_to or "", Tone.ACCENT)
     page.field("identity", workload.identity or "unknown")
     detail = workload if isinstance(workload, WorkloadDetail) else None

@@ -369,6 +369,9 @@ def mark(**official: Any) -> dict[str, Any]:
         ([{"server": remote("a", "1"), "status": "Deleted"}], None),
         ([{"server": remote("a", "1"), "x-io.modelcontextprotocol.registry": {"status": "deleted"}}], None),
         ([{"server": remote("a", "1"), "_meta": {"status": "deleted"}}], None),
+        ([remote("a", "2", status="superseded"), remote("a", "1")], "1"),
+        ([{"server": remote("a", "1"), **mark(status="Superseded")}], None),
+        ([{"name": "a", "url": "https://a.example/", "status": "superseded"}], None),
     ],
     ids=lambda value: json.dumps(value)[:80],
 )
