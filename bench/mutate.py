@@ -71,9 +71,9 @@ def changed_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield node.operand
         case ast.Constant(value=bool()):
             yield ast.Constant(not node.value)
-        case ast.Constant(value=int() | float()):
-            yield ast.Constant(node.value + 1)
-            yield ast.Constant(node.value - 1)
+        case ast.Constant(value=int() | float() as value):
+            yield ast.Constant(value + 1)
+            yield ast.Constant(value - 1)
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield ast.Return(ast.Constant(None))
         case ast.Assign() | ast.AugAssign() | ast.Expr(value=ast.Call()) | ast.Continue() | ast.Break() | ast.Raise():
@@ -87,7 +87,7 @@ def mutants_of(module: str, text: str) -> list[Mutant]:
     tree = ast.parse(text)
     for parent in ast.walk(tree):
         for child in ast.iter_child_nodes(parent):
-            child.parent = parent  # ty: ignore[unresolved-attribute]
+            vars(child)["parent"] = parent
     mutants = []
     for place, node in enumerate(ast.walk(tree)):
         if not isinstance(node, ast.expr | ast.stmt) or not _counts(node):
@@ -96,17 +96,21 @@ def mutants_of(module: str, text: str) -> list[Mutant]:
             whole = copy.deepcopy(tree)
             target = next(found for at, found in enumerate(ast.walk(whole)) if at == place)
             ast.copy_location(changed, target)
-            _replace(target.parent, target, changed)  # ty: ignore[unresolved-attribute]
+            _replace(_parent(target), target, changed)
             change = f"{_shown(node)} -> {_shown(changed)}  in {_function(node)}"
             mutants.append(Mutant(module, node.lineno, change, ast.unparse(ast.fix_missing_locations(whole))))
     return mutants
+
+
+def _parent(node: ast.AST) -> ast.AST:
+    return vars(node)["parent"]
 
 
 def _counts(node: ast.AST) -> bool:
     """Whether it is in a function, or a number of a named constant; and in no annotation."""
     within_function = False
     while not isinstance(node, ast.Module):
-        parent = node.parent  # ty: ignore[unresolved-attribute]
+        parent = _parent(node)
         if node in (getattr(parent, "annotation", None), getattr(parent, "returns", None)):
             return False
         if isinstance(parent, ast.Call) and ast.unparse(parent.func).endswith(("dataclass", "Field", "lru_cache")):
@@ -135,7 +139,7 @@ def _function(node: ast.AST) -> str:
     while not isinstance(node, ast.Module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.insert(0, node.name)
-        node = node.parent  # ty: ignore[unresolved-attribute]
+        node = _parent(node)
     return ".".join(names) or "the module"
 
 
