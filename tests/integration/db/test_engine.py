@@ -215,7 +215,7 @@ async def test_cancelling_a_read_ends_its_query(service: DataService) -> None:
 
 
 async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mcp_optimizer.search import hybrid
+    from mcp_optimizer.search import candidates
 
     await ingest(service, listing=listing(workload("one", "example.org/one", ["ping"])))
     reached = asyncio.Event()
@@ -226,7 +226,7 @@ async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypa
         return []
 
     with monkeypatch.context() as patch:
-        patch.setattr(hybrid, "index_of", lambda _: SimpleNamespace(matching_tools=endless))
+        patch.setattr(candidates, "index_of", lambda _: SimpleNamespace(matching_tools=endless))
         running = asyncio.create_task(service.search(SearchQuery(text="ping")))
         await asyncio.wait_for(reached.wait(), 10)
         await asyncio.sleep(0.05)
@@ -241,7 +241,7 @@ async def test_cancelling_a_search_ends_its_query(service: DataService, monkeypa
 async def test_a_search_that_takes_too_long_is_ended_and_says_so(
     service: DataService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mcp_optimizer.search import hybrid
+    from mcp_optimizer.search import candidates
 
     await ingest(service, listing=listing(workload("one", "example.org/one", ["ping"])))
 
@@ -252,7 +252,7 @@ async def test_a_search_that_takes_too_long_is_ended_and_says_so(
     query = SearchQuery(text="ping")
     await service.search(query)
     with monkeypatch.context() as patch:
-        patch.setattr(hybrid, "index_of", lambda _: SimpleNamespace(matching_tools=endless))
+        patch.setattr(candidates, "index_of", lambda _: SimpleNamespace(matching_tools=endless))
         patch.setattr(service, "settings", service.settings.model_copy(update={"search_timeout": 0.2}))
         started = time.monotonic()
         with pytest.raises(TooSlowError, match=r"longer than 0\.2 s"):
