@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from tests.conftest import OpenService
@@ -16,16 +15,15 @@ from tests.support.crowd import NAMES, busy_world
 from tests.support.places import Place
 from tests.support.services import assert_sound, ingest, workloads_by_name
 
-SECONDS = 5.0
-USUAL, LATEST = 1.0, 3.0
-"""Seconds in which a change shows in most cases, and must show in any; also where the machine is busy."""
+INGESTIONS, DECISIONS = 8, 25
+"""How many each of them does: states are waited for, not seconds, as the machine may be busy."""
 
 
 @asynccontextmanager
-async def actor(role: str, database: Place, seconds: float) -> AsyncGenerator[Process]:
+async def actor(role: str, database: Place, number: int) -> AsyncGenerator[Process]:
     """A process that plays a role; it does not outlive this."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.crowd", role, database.url, str(seconds), stdin=PIPE, stdout=PIPE,
+        sys.executable, "-m", "tests.support.crowd", role, database.url, str(number), stdin=PIPE, stdout=PIPE,
         stderr=PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
@@ -39,12 +37,12 @@ async def actor(role: str, database: Place, seconds: float) -> AsyncGenerator[Pr
 async def ready(process: Process) -> None:
     """It has opened the database."""
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 90) == b"ready\n"
 
 
 async def ended(process: Process) -> list[dict[str, Any]]:
     """What it said, when it has ended without an error."""
-    said, complaints = await asyncio.wait_for(process.communicate(b"go\n"), 60)
+    said, complaints = await asyncio.wait_for(process.communicate(b"go\n"), 90)
     assert process.returncode == 0, complaints.decode()
     return [json.loads(line) for line in said.splitlines()]
 
@@ -53,26 +51,21 @@ async def test_three_processes_at_one_database(open_service: OpenService, databa
     service = await open_service()
     await ingest(service, *busy_world(0))
     async with (
-        actor("look", database, SECONDS + 2) as looks,
-        actor("poll", database, SECONDS) as polls,
-        actor("decide", database, SECONDS) as decides,
+        actor("look", database, DECISIONS) as looks,
+        actor("poll", database, INGESTIONS) as polls,
+        actor("decide", database, DECISIONS) as decides,
     ):
         crowd = (looks, polls, decides)
         await asyncio.gather(*map(ready, crowd))
         seen, polled, decided = await asyncio.gather(*map(ended, crowd))
-    assert len(polled) > 3
-    assert len(decided) > 10
+    assert (len(polled), len(decided)) == (INGESTIONS, DECISIONS)
 
     shown: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for item in seen:
         shown[item["name"]].append(item)
-    late = []
     for name in NAMES:
         mine = [item for item in decided if item["name"] == name]
         assert [item["server"] for item in shown[name]] == [item["server"] for item in mine], "none missed, in order"
-        late += [there["at"] - here["at"] for here, there in zip(mine, shown[name], strict=True)]
-    assert median(late) < USUAL
-    assert max(late) < LATEST
 
     found = await workloads_by_name(service)
     last = {item["name"]: item["server"] for item in decided}

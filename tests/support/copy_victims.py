@@ -16,8 +16,8 @@ from tests.support.places import Place, PostgresPlace, SqlitePlace
 from tests.support.services import assert_sound
 from tests.support.victims import let_loose, say, victims, wait_for_nobody
 
-MAX_MESSAGE_BYTES: Final = 0.9
-"""Seconds in which a copy is over, so that some are killed after it."""
+LONGEST_SECONDS: Final = 0.9
+"""In these a copy is mostly over, so that some are killed after it."""
 AFTER_COMMIT: Final = 0
 """The seed of a victim that stays where everything is stored and nothing is closed."""
 
@@ -49,8 +49,10 @@ async def kill_copies(source: Place, target: Place, *, kills: int, seed: int) ->
     async with victims(target, __name__, source.url) as loose:
         for number in range(kills):
             _make_room(target)
-            seconds = MAX_MESSAGE_BYTES if number == AFTER_COMMIT else rng.uniform(0, MAX_MESSAGE_BYTES)
-            said = await loose.kill_one_after(number, seconds)
+            if number == AFTER_COMMIT:
+                said = await loose.kill_one_at(number, "committed")
+            else:
+                said = await loose.kill_one_after(number, rng.uniform(0, LONGEST_SECONDS))
             wait_for_nobody(target)
             stored, complete = {"committed", "done"} & set(said), bool(tables(target))
             assert complete or not stored

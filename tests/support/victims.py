@@ -160,6 +160,20 @@ class Victims:
         victim = int(await self._line())
         said = [await self._line()]
         await asyncio.sleep(seconds)
+        return await self._killed(victim, said)
+
+    async def kill_one_at(self, seed: int, last: str) -> list[str]:
+        """Start one, and kill it when it has said ``last``; what it said."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seed}\n".encode())
+        victim = int(await self._line())
+        said = [await self._line()]
+        while said[-1] != last:
+            said.append(await self._line())
+            assert not said[-1].startswith("ended"), f"it ended before it said {last}"
+        return await self._killed(victim, said)
+
+    async def _killed(self, victim: int, said: list[str]) -> list[str]:
         os.kill(victim, signal.SIGKILL)
         while not (line := await self._line()).startswith("ended"):
             said.append(line)
@@ -168,7 +182,7 @@ class Victims:
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
-        return (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode().strip()
+        return (await asyncio.wait_for(self._process.stdout.readline(), 90)).decode().strip()
 
 
 @asynccontextmanager

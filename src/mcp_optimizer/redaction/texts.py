@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from mcp_optimizer.redaction.credentials import (
@@ -26,7 +27,12 @@ _NAME_PARTS: Final = re.compile(
     re.IGNORECASE,
 )
 _SCHEME_WORD: Final = re.compile(r"bearer|basic|token|digest|apikey", re.IGNORECASE)
-_URL: Final = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]{{0,30}}://(?:{USERINFO.format(stop=r'\s')})?[^\s\"'<>`]*")
+_URL_START: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
+_USERINFO: Final = re.compile(USERINFO.format(stop=r"\s"))
+_USERINFO_END: Final = re.compile(r"[@\s]")
+_LONGEST_USERINFO: Final = 8192
+"""Characters; an ``@`` further away belongs to something else."""
+_URL_REST: Final = re.compile(r"[^\s\"'<>`]*")
 _BARE_USERINFO: Final = re.compile(
     r"(?<![\w@:./-])(?:[A-Za-z][\w+.-]{0,30}:?/{1,3}|[A-Za-z][\w+.-]{0,30}:)?([\w.+%-]{1,64}):([^\s:@/\"'<>,]{1,256})"
     r"@(?![A-Za-z][\w+.-]*:[0-9a-fA-F]{16})(?=[\w-]+(?:\.[\w-]+)+|[A-Za-z][\w-]*(?:[:/]|$))"
@@ -71,9 +77,9 @@ def redact_text(text: str) -> str:
         return text
     parts: list[str] = []
     end = 0
-    for url in _URL.finditer(text) if "://" in text else ():
-        parts += [_redacted_prose(text[end : url.start()]), _redact_url(url)]
-        end = url.end()
+    for start, stop in _url_ranges(text) if "://" in text else ():
+        parts += [_redacted_prose(text[end:start]), _redact_url(text[start:stop])]
+        end = stop
     redacted = "".join([*parts, _redacted_prose(text[end:])])
     return text if redacted == text else redacted
 
@@ -153,9 +159,24 @@ def _bare(value: str) -> str:
     return value
 
 
-def _redact_url(found: re.Match[str]) -> str:
+def _url_ranges(text: str) -> Iterator[tuple[int, int]]:
+    """Where URLs begin and end, in linear time: the ``@`` behind many of them is looked for once, not by each."""
+    end, mark = 0, -1
+    while (start := _URL_START.search(text, end)) is not None:
+        end = start.end()
+        if mark < end:
+            following = _USERINFO_END.search(text, end)
+            mark = len(text) if following is None else following.start()
+        near = mark - end <= _LONGEST_USERINFO
+        if near and text[mark : mark + 1] == "@" and (user := _USERINFO.match(text, end)) is not None:
+            end = user.end()
+        rest = _URL_REST.match(text, end)
+        end = end if rest is None else rest.end()
+        yield start.start(), end
+
+
+def _redact_url(url: str) -> str:
     """A URL in a text; what ends the sentence behind it is none of it."""
-    url = found[0]
     bare = _bare(url)
     if _EXAMPLE_USER.match(bare):
         return url

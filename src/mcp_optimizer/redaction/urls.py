@@ -22,9 +22,7 @@ type Replace = Callable[[str], str]
 
 _SCHEME: Final = r"[A-Za-z][A-Za-z0-9+.-]{0,30}:"
 _PORT: Final = r"[0-9]*(?:[/?#\s]|$)"
-USERINFO: Final = (
-    rf"(?:[^/?#{{stop}}]{{{{0,4096}}}}@|[^/?#:@\[{{stop}}]{{{{0,4096}}}}:(?!{_PORT})[^@{{stop}}]{{{{0,4096}}}}@)"
-)
+USERINFO: Final = rf"(?:[^/?#{{stop}}]*@|[^/?#:@\[{{stop}}]*:(?!{_PORT})[^@{{stop}}]*@)"
 """As far as the last ``@`` before the path; or, where what seems a port is none, the next ``@``: a raw password."""
 _AUTHORITY: Final = re.compile(rf"^({_SCHEME})?//({USERINFO.format(stop='')})")
 _INNER_AUTHORITY: Final = re.compile(rf"//(?!{SEALED}@)[^/?#]{{0,4096}}@")

@@ -61,3 +61,9 @@ def test_underline_marks_what_differs() -> None:
 
 def test_common_prefix() -> None:
     assert [common_prefix(*pair) for pair in (("abc", "abd"), ("", "a"), ("a", "ab"))] == [2, 0, 1]
+
+
+@pytest.mark.parametrize(("length", "runs"), [(199, 2), (200, 2), (201, 1)])
+def test_m5_up_to_200_by_200_characters_are_compared_one_by_one(length: int, runs: int) -> None:
+    running, catalog = mark_difference(f"a{'c' * (length - 2)}b", f"x{'c' * 198}y")
+    assert (marked(running).count("["), marked(catalog).count("[")) == (runs, runs)

@@ -96,6 +96,16 @@ def test_c1_l1_a_chain_keeps_every_link_at_its_entry() -> None:
     assert store.entry_of("runs-b") == "a", "its identity is now that of a (M1)"
 
 
+@pytest.mark.parametrize("other", ["aaa.example/kit:1", "zzz.example/kit:1"])
+def test_c7_a_row_that_stands_back_claims_what_its_repository_names_first(other: str) -> None:
+    mine = "ghcr.io/team/kit:2"
+    rows = [server("kit", "ghcr.io/team/kit:1"), server("one", other), server("two", mine)]
+    entries = [entry("one", other), entry("kit", other), entry("two", mine), entry("kit", mine)]
+    plan = reconcile(catalog(*entries), rows, linked_ids={"id-kit"})
+    assert [(row.id, row.claim and row.claim.raw) for row in plan.kept] == [("id-kit", mine)]
+    assert names(plan.reclaimed) == ["kit"]
+
+
 # C2 and content
 
 

@@ -1,6 +1,7 @@
 """What is a credential is decided by whole words of names and by the look of values (S7)."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,32 @@ def test_s7_a_token_of_a_known_maker_is_masked_wherever_it_stands(beginning: str
 )  # fmt: skip
 def test_s7_prose_about_credentials_stays_as_it_is(text: str) -> None:
     assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("repeated", "last"),
+    [
+        ('x://a:b"', ""), ('x://a:b"', "@h"), ("x://a:b\"x://a:b' @", ""), ("x://a:b<", " x@h"), ("a:b@", ""),
+        ("https://h/?next=//a:b@", ""), ("authorization: a ", ""), ("a=b&", ""), ('token="', ""), ("cookie: a=b;", ""),
+    ],
+)  # fmt: skip
+def test_s7_a_hostile_text_of_twice_the_length_takes_about_twice_as_long(repeated: str, last: str) -> None:
+    def seconds(length: int) -> float:
+        text = (repeated * (length // len(repeated) + 1))[:length] + last
+        start = time.process_time()
+        redact_text(text)
+        return time.process_time() - start
+
+    once = min(seconds(80_000) for _ in range(3))
+    twice = min(seconds(160_000) for _ in range(3))
+    assert twice < max(4 * once, 0.2)
+
+
+@pytest.mark.parametrize("length", [10, 4_000, 8_000])
+def test_s7_a_long_password_is_masked_in_a_url(length: int) -> None:
+    password = ("Zq9" * length)[:length]
+    for url in (f"amqp://me:{password}@h.example/x", f"amqp://me:a/{password}@h.example/x"):
+        assert password not in redact_text(f"at '{url}' and so on")
 
 
 def test_s7_json_is_redacted_by_names_and_texts_and_else_the_same_object() -> None:

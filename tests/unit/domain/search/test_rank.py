@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_optimizer.domain.search.rank import SERVER_SHARE, WORD_SHARE, PhraseMatches, TextMatch, fused
+from mcp_optimizer.domain.search.rank import SERVER_SHARE, WORD_SHARE, PhraseMatches, RankedTool, TextMatch, fused
 from mcp_optimizer.domain.views import CountedHits, Scope, SearchHit, are_weak
 
 
@@ -72,6 +72,34 @@ def test_q1_another_models_cosines_are_stretched_to_the_common_spread() -> None:
     assert order(phrase(near, {"c": (5.0, 0.9)}, bounds=(0.85, 0.90)), near="abc") == "cab"
     assert order(phrase(near, bounds=(0.85, 0.90)), near="abc") == "abc"
     assert order(phrase(near, bounds=(0.9, 0.9)), near="abc") == "abc"
+    found = fused([phrase({"a": 0.15, "b": 0.125, "c": 0.10}, bounds=(0.85, 0.90))], "abc", ())
+    assert [(item.id, round(item.score, 6)) for item in found] == [("c", 0.35), ("b", 0.175), ("a", 0.0)]
+
+
+@pytest.mark.parametrize("expected", ["abcd", "dcba", "bdac", "cabd"])
+@pytest.mark.parametrize("bounds", [None, (0.2, 0.9)])
+def test_q1_the_order_by_meaning_follows_meaning_not_ids(expected: str, bounds: tuple[float, float] | None) -> None:
+    distances = {tool: 0.2 + 0.1 * place for place, tool in enumerate(expected)}
+    found = fused([phrase(distances, bounds=bounds)], expected, ())
+    assert "".join(item.id for item in found) == expected
+    assert [item.semantic_rank for item in found] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("expected", ["abc", "cba", "bca"])
+def test_q1_the_order_by_words_follows_their_score_not_ids(expected: str) -> None:
+    found = fused([phrase({}, {tool: (9.0 - place, 0.5) for place, tool in enumerate(expected)})], (), ())
+    assert "".join(item.id for item in found) == expected
+    assert [item.text_rank for item in found] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("expected", ["ab", "ba"])
+def test_q1_a_tool_of_a_server_that_is_more_like_comes_first(expected: str) -> None:
+    servers = {expected[0]: 0.2, expected[1]: 0.6}
+    assert order(phrase({"a": 0.5, "b": 0.5}, server_distances=servers), near="ab") == expected
+
+
+def test_q3_a_tool_that_is_only_ranked_counts_nothing() -> None:
+    assert (RankedTool("a").score, RankedTool("a").vector_score, RankedTool("a").word_score) == (0.0, 0.0, 0.0)
 
 
 @given(
