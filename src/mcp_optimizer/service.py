@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -92,6 +92,9 @@ from mcp_optimizer.search import Search, check_saved, search_servers, why_not
 from mcp_optimizer.sources.base import Source
 
 _OVERVIEW_ROWS: Final = 8
+
+type CountedSearch = Callable[[SearchQuery], Awaitable[CountedHits]]
+type SearchDispatch = Callable[[SearchQuery, CountedSearch], Awaitable[CountedHits]]
 
 log = structlog.get_logger(__name__)
 
@@ -249,27 +252,31 @@ class DataService:
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:
         """Hybrid search over tools (Q1-Q4). Cancelling the task stops the query. Raises TooSlowError."""
-        async with self.search_in_time():
+        async with self._search_in_time():
             return await self._search.run(query)
 
     async def search_why(self, query: SearchQuery, server: str, tool: str) -> WhyNot:
         """Why a search finds a server's tool where it does, or not at all (Q3)."""
-        async with self.search_in_time():
+        async with self._search_in_time():
             return await why_not(self.store, self._search, query, server, tool)
 
     async def search_servers(self, text: str, limit: int = 10) -> list[ServerHit]:
         """Which registry servers are best for a task: by what they say of themselves, and by their tools."""
-        async with self.search_in_time():
+        async with self._search_in_time():
             return await search_servers(self.store, self._search, text, limit)
 
     async def search_saved(self, saved: Sequence[SavedQuery]) -> list[SavedResult]:
         """At which places the right answers of saved queries are found now."""
         return await check_saved(self._search, saved)
 
-    async def search_counted(self, query: SearchQuery) -> CountedHits:
-        """:meth:`search` and :meth:`search_tokens` of one state of the store, for less than the two."""
-        async with self.search_in_time():
-            return await self._search.counted(query)
+    async def search_counted(self, query: SearchQuery, dispatch: SearchDispatch | None = None) -> CountedHits:
+        """:meth:`search` and :meth:`search_tokens` of one state of the store, for less than the two.
+
+        ``dispatch`` decides where it is searched; it is given what searches here. The time is limited all the same.
+        """
+        async with self._search_in_time():
+            here = self._search.counted
+            return await (here(query) if dispatch is None else dispatch(query, here))
 
     async def warm_up(self) -> None:
         """Have at hand what the first searches would wait for: the model, then the vectors. Raises what they raise."""
@@ -278,11 +285,11 @@ class DataService:
 
     async def search_tokens(self, query: SearchQuery) -> int:
         """Tokens of all tools that the query's scope and filters let through; a search saves of these."""
-        async with self.search_in_time():
+        async with self._search_in_time():
             return await self._search.baseline(query)
 
     @asynccontextmanager
-    async def search_in_time(self) -> AsyncGenerator[None]:
+    async def _search_in_time(self) -> AsyncGenerator[None]:
         """A block that searches; one that takes too long is ended, its query too. Raises TooSlowError."""
         seconds = self.settings.search_timeout
         try:

@@ -9,6 +9,15 @@ from tests.support.odd_server import OddServer, Reply, Request
 
 _ITEM = {"type": "text", "text": "x"}
 
+
+def nested(levels: int) -> Any:
+    """A value of many levels."""
+    value: Any = 10**30
+    for _ in range(levels):
+        value = {"a": [value]}
+    return value
+
+
 RESULTS: dict[str, Any] = {
     "structured list": {"content": [], "structuredContent": [1, None, {"a": "b"}]},
     "unknown type": {"content": [{"type": "hologram", "cube": [1, 2]}]},
@@ -19,6 +28,8 @@ RESULTS: dict[str, Any] = {
     "content a text": {"content": "words"},
     "numbers": {"content": [], "structuredContent": {"big": 10**30, "exact": 0.1, "neg": -1}},
     "null members": {"content": [{"type": "text", "text": "x", "annotations": None}], "structuredContent": None},
+    "nested": {"content": [], "structuredContent": nested(140)},
+    "long": {"content": [{"type": "text", "text": "é," * 500_000}], "structuredContent": {"a": [1] * 20_000}},
     "nul and emoji": {"content": [{"type": "text", "text": "a\0b \U0001f600"}]},
 }
 

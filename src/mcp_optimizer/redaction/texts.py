@@ -43,7 +43,10 @@ _EXAMPLE_USER: Final = re.compile(
 )
 _USER_OPTION: Final = re.compile(r"(?<!\S)(-u|--user|--proxy-user)([ =][\"']?)([^\s:\"']+):([^\s\"']+)")
 _NO_USERS: Final = words_of("mailto email mail contact from to cc bcc sip xmpp acct author npx uvx npm pypi go")
-_SCHEMES: Final = re.compile(r"(?i)\b(bearer|basic|token|digest|apikey)(\s+|%20)([^\s\"'`<>,;\\]+)")
+_SCHEMES: Final = re.compile(
+    r"(?i)\b(bearer|basic|token|digest|apikey)(\s+|%20)"
+    r"(?!(?:realm|error|scope|resource_metadata)=)([^\s\"'`<>,;\\]+)"  # a challenge holds no token
+)
 _AUTHORIZATION: Final = re.compile(
     r"(?i)\b((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)((?:[a-z][\w-]*\s+)?)([^\s\"'`<>,;\\]+)"
 )

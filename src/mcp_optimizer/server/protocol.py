@@ -8,7 +8,13 @@ import structlog
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler
-from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    SetLevelRequestParams,
+)
 from structlog.contextvars import bound_contextvars
 
 from mcp_optimizer import __version__
@@ -17,7 +23,7 @@ from mcp_optimizer.server.access import REQUEST_ID
 from mcp_optimizer.server.arguments import BadArgumentsError
 from mcp_optimizer.server.handlers import Caller, ToolHandlers
 from mcp_optimizer.server.list_changes import ListChanges
-from mcp_optimizer.server.passing import ClientPeer, RequestContext, pass_raw_results
+from mcp_optimizer.server.passing import ClientPeer, RequestContext, pass_raw_results, set_log_level
 from mcp_optimizer.server.results import failed
 from mcp_optimizer.server.telemetry import is_configured
 from mcp_optimizer.server.tokens import ACCESS, FULL_ACCESS, Access
@@ -63,6 +69,7 @@ class McpServer:
             on_subscriptions_listen=ListenHandler(self._changes.bus),
             get_tool_input_schema=lambda _: None,  # none of ours asks for headers; the SDK would look at each call
         )
+        made.add_request_handler("logging/setLevel", SetLevelRequestParams, set_log_level)
         if not is_configured():  # what the SDK puts around every request makes spans, and nothing else
             made.middleware.clear()
         made.middleware.append(pass_raw_results)

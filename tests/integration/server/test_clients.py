@@ -146,6 +146,25 @@ async def test_a_listed_page_may_read_every_answer_and_no_other_page_any(http: h
         assert "Origin" in answer.headers["vary"]
 
 
+async def test_a_listed_page_may_read_why_it_is_refused(open_service: OpenService, tokens: Settings) -> None:
+    settings = tokens.model_copy(update={"allowed_origins": ("https://page.example",)})
+    page = {"origin": "https://page.example"}
+    async with served(await stocked(open_service, settings)) as (url, _), client(url) as http:
+        for path, headers, status in (
+            ("/mcp", {}, 401),
+            ("/mcp", {"authorization": "Bearer wrong"}, 401),
+            ("/metrics", {"authorization": "Bearer dev-s3cret"}, 403),
+            ("/health", {"host": "evil.example"}, 421),
+        ):
+            answer = await http.get(path, headers=page | headers)
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == "https://page.example"
+            assert answer.headers["vary"] == "Origin"
+            unlisted = await http.get(path, headers={"origin": "https://evil.example", **headers})
+            assert unlisted.status_code >= 400
+            assert "access-control-allow-origin" not in unlisted.headers
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -205,6 +224,18 @@ async def test_the_longest_idle_session_makes_room(open_service: OpenService, qu
         assert (await http.post("/mcp", json=called(1), headers=newest)).status_code == 200
         for gone in (first, *others):
             assert (await http.post("/mcp", json=called(1), headers=gone)).status_code == 404
+
+
+async def test_a_thousand_sessions_that_nobody_ends_shut_nobody_out(open_service: OpenService, quiet: Settings) -> None:
+    async with served(await stocked(open_service, quiet)) as (url, _), client(url) as http:
+        begun = []
+        for _ in range(1003):
+            answer = await http.post("/mcp", json=INITIALIZE, headers={"accept": BOTH})
+            assert answer.status_code == 200
+            begun.append({"accept": BOTH, "mcp-session-id": answer.headers["mcp-session-id"]})
+        for headers, status in ((begun[0], 404), (begun[2], 404), (begun[9], 200), (begun[-1], 200)):
+            ping = {"jsonrpc": "2.0", "id": 5, "method": "ping"}
+            assert (await http.post("/mcp", json=ping, headers=headers)).status_code == status
 
 
 async def test_a_session_that_was_ended_is_gone(http: httpx2.AsyncClient) -> None:
@@ -336,6 +367,22 @@ async def test_a_client_is_told_when_what_it_would_find_changes(open_service: Op
             task.cancel()
         await asyncio.gather(*listening, return_exceptions=True)
     assert told == {"dev": ["notifications/tools/list_changed"], "ops": []}
+
+
+async def test_a_client_is_told_within_seconds_though_nobody_looks(open_service: OpenService, quiet: Settings) -> None:
+    service = await stocked(open_service, quiet)
+    async with served(service) as (url, made), client(url) as http, asyncio.timeout(60):
+        headers = await initialized(http)
+        await http.post("/mcp", json={"jsonrpc": "2.0", "id": 4, "method": "tools/list"}, headers=headers)
+        await made.changes.tell()  # as it is by now
+        changed = [tool("create_issue", "Create an issue."), tool("close_issue", "Close an issue.")]
+        await ingest(service, None, listing(workload("github", "example.org/github:1", changed, group="dev")))
+        async with http.stream("GET", "/mcp", headers=headers) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("data:"):
+                    assert json.loads(line[5:])["method"] == "notifications/tools/list_changed"
+                    return
+    pytest.fail("the stream ended")
 
 
 async def test_that_the_list_changes_is_announced(http: httpx2.AsyncClient) -> None:

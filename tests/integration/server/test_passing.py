@@ -57,7 +57,46 @@ async def test_results_go_out_as_they_came_in(name: str, open_service: OpenServi
         await session.close()
 
 
-@pytest.mark.parametrize("name", ["structured list", "null isError", "unknown members"])
+async def test_a_result_without_bottom_is_told_of(open_service: OpenService, quiet: Settings) -> None:
+    deep = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[],"x":' + b"[" * 5000 + b"]" * 5000 + b"}}"
+    server = OddServer(lambda r: Reply(deep % r.message["id"]) if r.method == "tools/call" else None)
+    async with server.running(), serving(open_service, quiet, server) as url:
+        session = await open_session(url, "streamable-http")
+        result = await call(session)
+        assert result["isError"] is True
+        assert "nested too deeply" in result["content"][0]["text"]
+        await session.close()
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream"])
+async def test_a_long_result_comes_whole(accept: str, open_service: OpenService, quiet: Settings) -> None:
+    text = "a" * 15_000_000
+    long = b'{"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"%b"}]}}' % text.encode()
+
+    def answer(request: Request) -> Reply | None:
+        if request.method != "tools/call":
+            return None
+        return Reply(long.replace(b'"id":3', b'"id":%d' % request.message["id"], 1))
+
+    server = OddServer(answer)
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "call_tool", "arguments": _TO_X}}
+    async with server.running(), serving(open_service, quiet, server) as url, httpx2.AsyncClient() as client:
+        asked = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        begun = await client.post(
+            url,
+            json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": asked},
+            headers={"accept": accept},
+        )
+        headers = {"accept": accept, "mcp-session-id": begun.headers["mcp-session-id"]}
+        async with client.stream("POST", url, json=message, headers=headers) as response:
+            body = await response.aread()
+        if "event-stream" not in accept:
+            assert int(response.headers["content-length"]) == len(body)
+        result = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["result"]
+    assert result == {"content": [{"type": "text", "text": text}]}
+
+
+@pytest.mark.parametrize("name", ["structured list", "null isError", "unknown members", "long", "nested"])
 async def test_clients_without_a_handshake_get_them_too(name: str, open_service: OpenService, quiet: Settings) -> None:
     def answer(request: Request) -> Reply | None:
         return rpc(request, RESULTS[name]) if request.method == "tools/call" else None
@@ -102,6 +141,21 @@ async def test_what_a_called_server_asks_reaches_our_client(
         answer = (await call(session, peer=peer))["structuredContent"]
         assert answer["result"] == {"action": "accept", "asked": method, "params": {"x-unknown": 1}}
         assert ("notifications/message", {"level": "info", "data": "hm"}) in peer.heard
+        await session.close()
+
+
+@pytest.mark.parametrize(("level", "told"), [("debug", True), ("info", True), ("notice", False), ("emergency", False)])
+async def test_clients_choose_from_which_level_on_they_are_told(
+    level: str, told: bool, open_service: OpenService, quiet: Settings
+) -> None:
+    peer = Peer(roots={})
+    server = asking("roots/list")
+    async with server.running(), serving(open_service, quiet, server) as url:
+        session = await open_session(url, "streamable-http", abilities={"roots": {}})
+        assert session.capabilities["logging"] == {}
+        await session.request("logging/setLevel", {"level": level})
+        await call(session, peer=peer)
+        assert bool(peer.heard) is told
         await session.close()
 
 

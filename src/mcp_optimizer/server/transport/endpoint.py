@@ -25,6 +25,7 @@ from mcp_optimizer.server.transport.jsonrpc import (
     read_message,
     request_id_of,
 )
+from mcp_optimizer.server.transport.ready_results import READY_RESULTS, ReadySend
 from mcp_optimizer.server.transport.sessions import HttpSession, SessionTable
 
 MCP_PATH: Final = "/mcp"
@@ -63,7 +64,9 @@ class McpEndpoint:
         if scope["type"] != "http" or scope["path"] != MCP_PATH:
             await self._app(scope, receive, send)
             return
-        call = _Call(scope, receive, send)
+        ready: dict[str, bytes] = {}
+        scope.setdefault("state", {})[READY_RESULTS] = ready
+        call = _Call(scope, receive, ReadySend(send, ready).send)
         session_id = Headers(scope=scope).get(_SESSION)
         session = self.sessions.get(session_id)
         if session is not None and session.owner != _owner(scope):

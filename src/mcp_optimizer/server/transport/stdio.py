@@ -33,6 +33,7 @@ from mcp_optimizer.server.transport.jsonrpc import (
     read_message,
     request_id_of,
 )
+from mcp_optimizer.server.transport.ready_results import json_of, ready_content
 
 _READ_BYTES: Final = 64 * 1024
 _MAX_LINES_WAITING: Final = 64
@@ -268,8 +269,15 @@ class StdioServer:
                 if isinstance(message, JSONRPCResponse | JSONRPCError):
                     self._forget(message.id)  # before: a client may use its id again as soon as it has its answer
                 self._writing = True
-                await writer.write(message.model_dump_json(by_alias=True, exclude_unset=True).encode())
+                await writer.write(_line_of(message))
                 self._writing = False
+
+
+def _line_of(message: JSONRPCMessage) -> bytes:
+    content = ready_content(message.result) if isinstance(message, JSONRPCResponse) else None
+    if content is None or not isinstance(message, JSONRPCResponse):
+        return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (json_of(message.id), content)
 
 
 def _read_some(source: int) -> bytes:

@@ -18,7 +18,7 @@ from mcp_optimizer.server.workers.client import WorkerClient, WorkerExitedError
 from mcp_optimizer.text import redact_message
 
 if TYPE_CHECKING:
-    from mcp_optimizer.service import DataService
+    from mcp_optimizer.service import CountedSearch, DataService
 
 _MAX_LOCAL_SEARCHES: Final = 8
 """Searches under way, for each process there is, before another is started."""
@@ -64,12 +64,12 @@ class SearchPool:
         self._under_way += 1
         try:
             self._grow()
-            async with self._service.search_in_time():
-                return await self._dispatch(query)
+            return await self._service.search_counted(query, self._dispatch)
         finally:
             self._under_way -= 1
 
-    async def _dispatch(self, query: SearchQuery) -> CountedHits:
+    async def _dispatch(self, query: SearchQuery, here: "CountedSearch") -> CountedHits:
+        """Search in another process; ``here`` where there is none."""
         while searcher := self._least_busy():
             try:
                 return await searcher.counted(query)
@@ -78,7 +78,7 @@ class SearchPool:
             except asyncio.CancelledError:
                 self._kill_if_stuck(searcher)
                 raise
-        return await self._service.search_counted(query)
+        return await here(query)
 
     def _least_busy(self) -> WorkerClient | None:
         return min(self.searchers, key=lambda searcher: searcher.outstanding, default=None)

@@ -8,15 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from mcp_optimizer.sources.json_values import kind_of
 
-MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_VALUES: Final = 500_000
 """JSON values of one message."""
 MAX_LISTS: Final = 200_000
 _INLINE_BYTES: Final = 256 * 1024
 _QUIET_VALUES: Final = 50_000
 """So many values are parsed without a break: that takes some 10 ms."""
+_WIDE_SHARE: Final = 0.6
+"""How much of that a message with characters beyond 16 bits may have: Python takes four bytes for each character."""
+_WIDE: Final = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", b"\\ud", b"\\uD")
+"""What such characters begin with, in UTF-8 and escaped."""
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 _PARSER: Final = ThreadPoolExecutor(2, thread_name_prefix="mcp-parser")
@@ -44,7 +50,15 @@ def _parse_large(data: bytes | bytearray) -> Any:
     values, lists = count_values(data)
     if values > MAX_VALUES or lists > MAX_LISTS:
         raise MessageError(f"sent more than {MAX_VALUES if values > MAX_VALUES else MAX_LISTS:,} JSON values at once")
-    return _parsed(data, yielding=values > _QUIET_VALUES)
+    if len(data) > _WIDE_SHARE * MAX_MESSAGE_BYTES and any(start in data for start in _WIDE):
+        raise MessageError(f"sent more than {int(_WIDE_SHARE * MAX_MESSAGE_BYTES):,} bytes with emoji in them")
+    try:
+        value = from_json(data)  # of the bytes: no copy as text
+    except ValueError:  # it knows no halves of characters, and fewer levels
+        return _parsed(data, yielding=values > _QUIET_VALUES)
+    if isinstance(data, bytearray):  # nobody needs it any more
+        data.clear()
+    return value
 
 
 def _parsed(data: bytes | bytearray, *, yielding: bool) -> Any:

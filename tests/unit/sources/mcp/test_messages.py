@@ -50,3 +50,13 @@ def test_an_event_that_does_not_end_is_refused() -> None:
 async def test_halves_of_characters_are_replaced_and_nul_is_kept() -> None:
     """A lone surrogate can't be sent on as UTF-8."""
     assert await parse_message(b'{"a":"x\\ud800y\\u0000","\\ud83d\\ude00":1}') == {"a": "x\ufffdy\0", "\U0001f600": 1}
+
+
+@pytest.mark.parametrize("start", ["\U0001f600", "\\ud83d\\ude00", "\U000f0000"])
+async def test_long_messages_with_wide_characters_are_refused(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python takes four bytes for each character of such a text."""
+    monkeypatch.setattr(mcp_messages, "MAX_MESSAGE_BYTES", 1_000_000)
+    text = '"%s' + "a" * 700_000 + '"'
+    assert await parse_message((text % "é").encode()) == "é" + "a" * 700_000
+    with pytest.raises(MessageError, match="more than 600,000 bytes with emoji"):
+        await parse_message((text % start).encode())
