@@ -183,7 +183,7 @@ async def _recall(service: DataService) -> float:
             assert vector is not None
             likeness = np.where(allowed, every @ vector, -2)
             best = {rows[place][0] for place in np.argsort(-likeness)[:_LIMIT]}
-            ours = held.nearest(vector, limit=_LIMIT, servers=None if share == 1 else servers)
+            (ours,) = held.nearest([vector], limit=_LIMIT, servers=None if share == 1 else servers)
             found.append(len(best & {near.id for near in ours}) / len(best))
     return statistics.mean(found)
 

@@ -18,7 +18,9 @@ _WIDE = 10_000
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 
-def emit(value: BaseModel | Sequence[BaseModel] | dict[str, Any], *, as_json: bool, text: Callable[[], str]) -> None:
+def emit(
+    value: BaseModel | Sequence[BaseModel | dict[str, Any]] | dict[str, Any], *, as_json: bool, text: Callable[[], str]
+) -> None:
     """Print ``value`` as JSON, or what ``text`` makes of it."""
     if as_json:
         click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))

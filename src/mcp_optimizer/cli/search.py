@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_optimizer.cli.main import DONE, PARTLY, Program
-from mcp_optimizer.cli.output import emit, json_option, table
+from mcp_optimizer.cli.output import emit, json_option, plain, table
 from mcp_optimizer.domain.search.words import mark_words
-from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, ServerHit, are_weak
+from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, ServerHit, are_weak, is_weak
 from mcp_optimizer.text import lines, one_line, shorten
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def search(
         told = _explained(hits, baseline) if explain else _listed(hits)
         return f"{WEAK_WORDS}\n{told}" if are_weak(hits) else told
 
-    emit(hits, as_json=as_json, text=said)
+    emit([{**plain(hit), "weak": is_weak(hit)} for hit in hits], as_json=as_json, text=said)
     return DONE
 
 

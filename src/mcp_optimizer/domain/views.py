@@ -183,22 +183,22 @@ class SearchHit(Value):
 
 
 _WEAK_LIKENESS: Final = 0.25
-"""Below this cosine the best tool of a search is hardly about what was asked."""
+"""Below this cosine a tool is hardly about what was asked."""
 _WEAK_COVERAGE: Final = 0.6
 """A tool with so much of the query's words in it is about it, whatever its vector says."""
 WEAK_WORDS: Final = "weak matches: none of these tools is close to what was asked"
 
 
+def is_weak(hit: SearchHit) -> bool:
+    """Whether a tool is hardly about what was asked, by its vector and by its words."""
+    if hit.exact_name or hit.semantic_distance is None:
+        return False
+    return 1 - hit.semantic_distance < _WEAK_LIKENESS and hit.coverage < _WEAK_COVERAGE
+
+
 def are_weak(hits: Sequence[SearchHit]) -> bool:
     """Whether a search is sure of nothing it found. Hits are never left out for it; nothing found is not weak."""
-    sure = (
-        hit.exact_name
-        or hit.semantic_distance is None
-        or 1 - hit.semantic_distance >= _WEAK_LIKENESS
-        or hit.coverage >= _WEAK_COVERAGE
-        for hit in hits
-    )
-    return bool(hits) and not any(sure)
+    return bool(hits) and all(map(is_weak, hits))
 
 
 class CountedHits(NamedTuple):

@@ -149,8 +149,9 @@ class Candidates:
         """The nearest of the vectors at hand, for each phrase; the event loop goes on where that takes long."""
 
         def nearest() -> list[list[Near]]:
-            vectors = [phrase.vector for phrase in asked.phrases]
-            return [[] if v is None else held.nearest(v, limit=asked.depth, servers=asked.servers) for v in vectors]
+            vectors = [phrase.vector for phrase in asked.phrases if phrase.vector is not None]
+            found = iter(held.nearest(vectors, limit=asked.depth, servers=asked.servers))
+            return [[] if phrase.vector is None else next(found) for phrase in asked.phrases]
 
         quick = held.count * len(asked.phrases) <= self._at_once
         return nearest() if quick else await asyncio.to_thread(nearest)
@@ -162,18 +163,24 @@ class Candidates:
         return dict([pair for pair in named if pair[1] in asked.allowed][: asked.depth])
 
     async def _words(self, asked: _SideQuery, gathered: Sequence[_Gathered]) -> tuple[dict[str, str], list[str]]:
-        """The tools that hold words of the phrases, with their servers' ids; the terms of the whole query."""
+        """The tools that hold words of the phrases, with their servers' ids; the terms of the whole query.
+
+        The sentences together are looked at as deep as the whole: several do not multiply what a search costs.
+        """
+        share = asked.depth // max(len(asked.phrases) - 1, 1)
         owners: dict[str, str] = {}
         answered: dict[str, tuple[list[str], list[tuple[TextMatch, str]]]] = {}
         for phrase, part in zip(asked.phrases, gathered, strict=True):
             if phrase.words not in answered:
-                answered[phrase.words] = await self._matching(asked, phrase.words)
+                answered[phrase.words] = await self._matching(asked, phrase.words, share if answered else asked.depth)
             for match, server in answered[phrase.words][1]:
                 part.matches[match.id] = match
                 owners[match.id] = server
         return owners, answered[asked.phrases[0].words][0]
 
-    async def _matching(self, asked: _SideQuery, words: str) -> tuple[list[str], list[tuple[TextMatch, str]]]:
+    async def _matching(
+        self, asked: _SideQuery, words: str, depth: int
+    ) -> tuple[list[str], list[tuple[TextMatch, str]]]:
         """The terms looked for, and the tools that hold them, each with its server's id.
 
         Words that no tool has are taken for misspelt, or not finished, and are looked for as what they probably mean.
@@ -181,7 +188,7 @@ class Candidates:
 
         async def matches(terms: Sequence[str]) -> list[tuple[TextMatch, str]]:
             found = await index_of(asked.connection).matching_tools(
-                asked.connection, asked.side, terms, limit=asked.depth, servers=asked.servers
+                asked.connection, asked.side, terms, limit=depth, servers=asked.servers
             )
             return [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in found]
 

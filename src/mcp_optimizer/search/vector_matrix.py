@@ -42,20 +42,27 @@ class VectorMatrix:
         """Memory that the matrix takes."""
         return self.matrix.nbytes
 
-    def nearest(self, vector: Vector, *, limit: int, servers: Collection[str] | None) -> list[Near]:
-        """The ``limit`` tools nearest to ``vector``, nearest first; only those of ``servers``, unless None (Q1)."""
+    def nearest(self, vectors: Sequence[Vector], *, limit: int, servers: Collection[str] | None) -> list[list[Near]]:
+        """For each of ``vectors`` the ``limit`` tools nearest to it, nearest first; only those of ``servers``, unless
+        None (Q1). One product for all: reading the matrix is what takes time, not multiplying.
+        """
         present = self.owners >= 0 if servers is None else self._allowed(servers)[self.owners]
         number = int(np.count_nonzero(present))
         limit = min(limit, number)
-        if limit == 0:
-            return []
+        if limit == 0 or not vectors:
+            return [[] for _ in vectors]
+        asked = np.stack(vectors)
         if number < _SPARSE * self.count:
             rows = np.flatnonzero(present)
-            likeness = self.matrix[rows] @ vector
+            likeness = asked @ self.matrix[rows].T
         else:
             rows = None
-            likeness = self.matrix[: self.count] @ vector
-            likeness[~present] = -np.inf
+            likeness = asked @ self.matrix[: self.count].T
+            likeness[:, ~present] = -np.inf
+        return [self._best(row, rows, limit) for row in likeness]
+
+    def _best(self, likeness: NDArray[np.float32], rows: NDArray[np.intp] | None, limit: int) -> list[Near]:
+        """The ``limit`` rows of greatest likeness. ``rows``: those compared; None: all."""
         best = np.argpartition(likeness, -limit)[-limit:]
         places = best if rows is None else rows[best]
         names = list(self.servers)  # in the order of their numbers

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_optimizer.cli.main import DONE, FAILED, PARTLY, USAGE
+from mcp_optimizer.domain.views import WEAK_WORDS
 
 FORECAST = "weather/get_forecast"
 
@@ -38,6 +39,16 @@ def test_q1_scopes_group_and_limit_narrow_what_is_found(filled: Any) -> None:
     }
     assert len(said(filled, "weather", "--group", "team-a")) == 8
     assert said(filled, "weather", "--group", "no such group") == []
+
+
+@pytest.mark.parametrize("query", ["weather forecast", "get_forecast", "zither quux", "fold the laundry", "天气"])
+def test_q3_each_hit_says_whether_it_is_weak(filled: Any, query: str) -> None:
+    hits = said(filled, query)
+    assert hits
+    for hit in hits:
+        sure = hit["exact_name"] or hit["semantic_distance"] <= 0.75 or hit["coverage"] >= 0.6
+        assert hit["weak"] is not sure
+    assert (WEAK_WORDS in filled("search", query)[1]) is all(hit["weak"] for hit in hits)
 
 
 def test_q4_stopped_servers_are_searched_when_asked_for(filled: Any, snapshot: str, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def test_q3_hits_say_why(filled: DataService) -> None:
     assert first.tool == "get_forecast"
     assert (first.semantic_rank, first.text_rank) == (1, 1)
     assert first.score == pytest.approx(first.vector_score + first.word_score, abs=1e-5)
-    assert first.word_score == pytest.approx(0.4 * first.coverage**0.5, abs=1e-3)  # the best by words
+    assert first.word_score == pytest.approx(0.5 * first.coverage**0.5, abs=1e-3)  # the best by words
     assert first.semantic_distance is not None
     assert 0 <= first.semantic_distance < 1
     assert first.tokens > 0

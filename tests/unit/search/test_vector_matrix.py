@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mcp_optimizer.search.vector_matrix import VectorMatrix, no_vectors
 
 DIMENSION = 8
+SIGNS = np.array([1, -1] * 4, dtype=np.float32)
 
 
 def rows(server: str, version: int, count: int) -> list[tuple[str, str, bytes]]:
@@ -33,12 +34,16 @@ def test_q1_changes_leave_exactly_what_is_there(changes: list[tuple[str, int]], 
     asked = np.ones(DIMENSION, dtype=np.float32) / np.float32(np.sqrt(DIMENSION))
     for version, (server, count) in enumerate(changes, start=1):
         before: VectorMatrix = held
-        found_before = [near.id for near in before.nearest(asked, limit=5, servers=None)]
+        found_before = [near.id for near in before.nearest([asked], limit=5, servers=None)[0]]
         world[server] = rows(server, version, count)
         held = held.changed(version, {server}, world[server])
         assert held.sequence == version
-        assert [near.id for near in before.nearest(asked, limit=5, servers=None)] == found_before, "a search under way"
+        assert [near.id for near in before.nearest([asked], limit=5, servers=None)[0]] == found_before, (
+            "a search under way"
+        )
     for only in (None, servers):
-        found = held.nearest(asked, limit=5, servers=only)
-        assert {near.id for near in found} == brute_force(world, asked, only)
-        assert [near.distance for near in found] == sorted(near.distance for near in found)
+        several = [asked, -asked, asked[::-1] * SIGNS]
+        for vector, found in zip(several, held.nearest(several, limit=5, servers=only), strict=True):
+            assert {near.id for near in found} == brute_force(world, vector, only)
+            assert [near.distance for near in found] == sorted(near.distance for near in found)
+    assert held.nearest([], limit=5, servers=None) == []

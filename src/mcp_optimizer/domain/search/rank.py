@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-SERVER_SHARE: Final = 0.2
+SERVER_SHARE: Final = 0.3
 """How much the likeness of a tool's server counts beside the tool's own."""
-WORD_SHARE: Final = 0.4
+WORD_SHARE: Final = 0.5
 """What the best match by words counts, with every word of the query in it, beside a likeness of 1."""
 COMMON_SPREAD: Final = 0.35
 """How far the default model's cosines of the nearest hundred tools lie apart; other models' are stretched to that."""
@@ -58,14 +58,15 @@ class PhraseMatches:
     def word_scores(self) -> dict[str, float]:
         """By tool: its share of the best BM25 of the phrase, less where few of the phrase's words are in it.
 
-        The square root: a long query has words that no tool has, its values above all.
+        The square root: a long query has words that no tool has, its values above all. The share counts in it as
+        well, so that a tool far behind the best by words counts less.
         """
         best = max((match.score for match in self.matches.values()), default=0.0)
         if best <= 0:
             return dict.fromkeys(self.matches, 0.0)
+        shares = {tool: max(match.score, 0.0) / best for tool, match in self.matches.items()}
         return {
-            tool: WORD_SHARE * max(match.score, 0.0) / best * math.sqrt(match.coverage)
-            for tool, match in self.matches.items()
+            tool: WORD_SHARE * share * math.sqrt(share * self.matches[tool].coverage) for tool, share in shares.items()
         }
 
 

