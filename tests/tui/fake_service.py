@@ -199,7 +199,7 @@ class FakeService(FakeRelating):
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:
         await self._answer("search", query)
-        return [hit for hit in self.hits if query.text != "nothing"]
+        return [hit for hit in self.hits if query.text != "nothing"][: query.limit]
 
     async def search_why(self, query: SearchQuery, server: str, tool: str) -> WhyNot:
         await self._answer("search_why", query, server, tool)

@@ -1,5 +1,7 @@
 """The filter language."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +99,41 @@ def test_what_is_not_understood_is_said(text: str, words: str) -> None:
     problem = filter_problem(text, ROW)
     assert problem.startswith(words)
     assert bool(problem) is bool(words)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+$",
+        "(a|aa)+$",
+        "(x+x+)+y",
+        "(.*a){20}$",
+        "(?:a?){30}a{30}$",
+        "(?:a{1000}){1000}",
+        "(a{60000}){60000}",
+        "(.*)*" * 40,
+        "(.*)*" * 2_000,
+        "(" * 5_000,
+        r"(a*)*\1$",
+        "(?=(a+)+$)",
+        "\ud800",
+    ],
+)
+def test_no_regular_expression_holds_up_the_screen(pattern: str) -> None:
+    """A thousand rows, made to be slow for any engine that goes back."""
+    rows = ["a" * 200 + "!" + "x" * 60] * 1_000
+    start = time.thread_time()
+    wanted = parse(f"/{pattern}/", ROW.keys())
+    for row in rows:
+        wanted.passes(row, lambda _: "")
+    filter_problem(f"/{pattern}/", ROW.keys())
+    assert time.thread_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [("a" * 201, "may have 200 characters; this one has 201"), ("(?=a)", "without lookaround"), ("[", "RE2")],
+)
+def test_a_regular_expression_that_is_refused_is_said(pattern: str, words: str) -> None:
+    assert words in filter_problem(f"/{pattern}/", ROW.keys())
+    assert not passes(f"/{pattern}/")

@@ -83,6 +83,7 @@ async def test_every_list_can_be_exported(area: str, tmp_path: Path) -> None:
     async with running() as (_, pilot):
         await press(pilot, area)
         if area == "5":
+            await press(pilot, "slash")
             await type_text(pilot, "issue")
             await press(pilot, "enter")
         await press(pilot, "x", "shift+tab", "down", "tab", "enter")

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from textual.widgets import Static
 
+from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
 from mcp_optimizer.domain.serving.presence import PollView
 from mcp_optimizer.domain.views import ChangeView, ProblemView, Scope, SearchQuery
 from mcp_optimizer.tui import app as tui_app
@@ -126,6 +127,27 @@ async def test_a_query_is_asked_again_in_search_as_it_was_asked() -> None:
         assert calls(service, "search")[-1][0].keywords == ""
         await press(pilot, "escape", "escape", "j", "a")
         assert calls(service, "search")[-1] == (SearchQuery(text="fetch a page", scope=Scope.REGISTRY),)
+
+
+async def test_q5_what_the_agent_was_not_given_is_shown_as_such() -> None:
+    service = FakeService.loaded()
+    seen = AgentVisibility(groups=frozenset({"dev"}), skipped=("old",))
+    service.query_views[0] = service.query_views[0].model_copy(update={"limit": 1, "visibility": seen})
+    async with running(service, size=(120, 36)) as (app, pilot):
+        await press(pilot, *QUERIES, "a")
+        assert isinstance(app.view, SearchArea)
+        column = next(column for column in app.view.table.rows.renderer.columns if column.id == "why")
+        words = [column.cell(hit).text for hit in app.view.table.rows.visible]
+        assert words == ["exact name", "not returned", "not returned"]
+        assert "1 tools, 90 tokens" in str(app.view.query_one("#tokens", Static).content)
+        assert "not returned: 2 below" in str(app.view.query_one("#tokens", Static).content)
+        filters = str(app.view.query_one("#query-filters", Static).content)
+        assert "as the agent at most 1; groups dev; without old" in filters
+        await press(pilot, "slash")
+        await type_text(pilot, "s")
+        (last,) = calls(service, "search")[-1]
+        assert last == SearchQuery(text=last.text)
+        assert app.view.returned is None
 
 
 async def test_queries_can_be_filtered_for_those_that_found_nothing() -> None:

@@ -231,6 +231,10 @@ class WhyNotReason(StrEnum):
     STATUS = "status"
     GROUP = "group"
     KIND = "kind"
+    VISIBILITY = "visibility"
+    """An agent does not see the server: its groups, a name that is skipped, a virtual server in its place."""
+    THRESHOLD = "threshold"
+    """Only meaning finds it, from farther away than the query allows."""
     OUTRANKED = "outranked"
     NOT_MATCHED = "not-matched"
 

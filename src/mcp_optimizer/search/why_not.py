@@ -1,5 +1,7 @@
 """Why an expected tool is not among a search's hits. Answered by the search itself, asked deeper (M6)."""
 
+from collections.abc import Iterable, Sequence
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import search_reads
@@ -7,7 +9,7 @@ from mcp_optimizer.db.search_index import Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.models import StoredTool
 from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery, WhyNot, WhyNotReason
-from mcp_optimizer.search.candidates import sides
+from mcp_optimizer.search.candidates import Phrase, sides
 from mcp_optimizer.search.filters import SearchedServer
 from mcp_optimizer.search.hybrid import Search
 
@@ -29,7 +31,8 @@ async def why_not(store: Store, search: Search, query: SearchQuery, server: str,
         stored = next((item for item in await ops.of_server(connection, found.id) if item.name == tool), None)
         if stored is None:
             return _no(server, tool, scope, WhyNotReason.NO_SUCH_TOOL, "the server has no such tool")
-        refused = _refused(found, query)
+        every = (await search.reach.everything(connection, found.side, sequence)).values()
+        refused = _hidden(found, query, every) or _refused(found, query)
         if refused is not None:
             return _no(server, tool, scope, *refused, embedded=bool(stored.text_hash))
         answers = await search.answers(connection, query, phrases, depth=_DEPTH)
@@ -38,7 +41,23 @@ async def why_not(store: Store, search: Search, query: SearchQuery, server: str,
         shown = [] if place is None else ranked[: min(place - 1, _ABOVE)]
         hit = [] if place is None else await search.hits(connection, answers, [ranked[place - 1]])
         above = await search.hits(connection, answers, shown)
+        if place is None and query.max_distance is not None:
+            farther = await _beyond_threshold(connection, search, query, phrases, stored.id)
+            if farther is not None:
+                detail = f"it is farther than {query.max_distance:g} (tool_distance_threshold), and no word finds it"
+                refusal = _no(server, tool, scope, WhyNotReason.THRESHOLD, detail)
+                return refusal.model_copy(update={"hit": farther})
     return _placed(query, server, stored, scope, place, hit[0] if hit else None, above)
+
+
+async def _beyond_threshold(
+    connection: AsyncConnection, search: Search, query: SearchQuery, phrases: Sequence[Phrase], tool: str
+) -> SearchHit | None:
+    """The tool as it would be found at any distance."""
+    query = query.model_copy(update={"max_distance": None})
+    answers = await search.answers(connection, query, phrases, depth=_DEPTH)
+    found = await search.hits(connection, answers, [item for item in answers.ranked() if item.id == tool])
+    return found[0] if found else None
 
 
 async def _server(
@@ -49,6 +68,16 @@ async def _server(
             if server.name == name:
                 return server
     return None
+
+
+def _hidden(
+    server: SearchedServer, query: SearchQuery, every: Iterable[SearchedServer]
+) -> tuple[WhyNotReason, str] | None:
+    """What keeps the server from the agent that asked (Q5)."""
+    if query.visibility is None or server.side is Side.REGISTRY:
+        return None
+    reason = query.visibility.refusal(server, every)
+    return (WhyNotReason.VISIBILITY, reason) if reason else None
 
 
 def _refused(server: SearchedServer, query: SearchQuery) -> tuple[WhyNotReason, str] | None:

@@ -127,6 +127,7 @@ class ToolHandlers:
                     arguments.tool_description,
                     keywords=arguments.tool_keywords,
                     hits=hits,
+                    query=query,
                     baseline_tokens=metrics.baseline_tokens,
                     returned_tokens=metrics.returned_tokens,
                     milliseconds=1000 * (time.perf_counter() - start),

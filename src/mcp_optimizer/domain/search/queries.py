@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from mcp_optimizer.domain.models import Value
-from mcp_optimizer.domain.views import Scope, SearchHit
+from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
+from mcp_optimizer.domain.views import Scope, SearchHit, SearchQuery
 from mcp_optimizer.text import redact_message, shorten, to_storable
 
 _MAX_QUERY: Final = 1000
@@ -44,6 +45,21 @@ class QueryRecord(Value):
     server_id: str = ""
     token: str = ""
     """The name of the token that it was asked with; empty where there is only one, or none."""
+    limit: int | None = None
+    """Most tools that the agent could be given; None in records of earlier programs, which do not tell."""
+    visibility: AgentVisibility | None = None
+    """Which workloads the server's settings and the token let the agent see."""
+    semantic_ratio: float = 0.5
+    max_distance: float | None = None
+
+    def search_query(self) -> SearchQuery:
+        """The search as it was asked: same scope, limit, visibility, ratio and threshold (Q5)."""
+        scope = Scope.REGISTRY if self.kind == "search_registry" else Scope.WORKLOAD
+        query = SearchQuery(text=self.text, keywords=self.keywords, scope=scope)
+        if self.limit is None:
+            return query
+        names = ("limit", "visibility", "semantic_ratio", "max_distance")
+        return query.model_copy(update={name: getattr(self, name) for name in names})
 
 
 class QueryView(QueryRecord):
@@ -59,6 +75,7 @@ def query_record(
     *,
     keywords: str = "",
     hits: Iterable[SearchHit] = (),
+    query: SearchQuery | None = None,
     baseline_tokens: int = 0,
     returned_tokens: int = 0,
     milliseconds: float = 0.0,
@@ -80,6 +97,10 @@ def query_record(
         request_id=_kept(request_id)[:64],
         server_id=server_id,
         token=_kept(token)[:64],
+        limit=query.limit if query else None,
+        visibility=query.visibility if query else None,
+        semantic_ratio=query.semantic_ratio if query else 0.5,
+        max_distance=query.max_distance if query else None,
     )
 
 

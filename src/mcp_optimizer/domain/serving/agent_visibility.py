@@ -52,6 +52,21 @@ class AgentVisibility(Value):
             and not any(part in workload.name for part in self.skipped)
         ]
 
+    def refusal(self, workload: Exposable, workloads: Iterable[Exposable]) -> str:
+        """Why agents do not see ``workload``, one of ``workloads``, naming the setting (Q5); empty when they do."""
+        if self.groups is not None and workload.group not in self.groups:
+            allowed = ", ".join(sorted(self.groups)) or "none"
+            return f"the server is in the group {workload.group or '(none)'}, and the agent sees only: {allowed}"
+        skipped = next((part for part in self.skipped if part in workload.name), None)
+        if skipped is not None:
+            return f"the server is skipped: its name holds {skipped} (skipped_workloads)"
+        every = list(workloads)
+        if workload.name not in {item.name for item in self.exposed(every)}:
+            group = _whole_group(workload)
+            virtual = sorted(item.name for item in every if item.virtual and _whole_group(item) == group)
+            return f"a virtual MCP server stands for its group: {', '.join(virtual)}"
+        return ""
+
 
 def _whole_group(workload: Exposable) -> tuple[str, str]:
     """A group with the namespace that it is in: on Kubernetes names are ``namespace/name``, and each has its groups."""

@@ -14,7 +14,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from mcp_optimizer.domain.search.queries import QueryView
 from mcp_optimizer.domain.serving.presence import ServerView
-from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView, Scope, SearchQuery
+from mcp_optimizer.domain.views import ChangeView, ProblemView, RunView, Scope
 from mcp_optimizer.tui.actions import Area
 from mcp_optimizer.tui.areas.base import DetailArea
 from mcp_optimizer.tui.context import Context
@@ -246,9 +246,7 @@ class ActivityArea(DetailArea):
         """Ask the query under the cursor in Search, with its keywords and where it was asked."""
         entry = self.table.rows.cursor_row
         if isinstance(entry, QueryView) and self.shown == Resource.QUERIES:
-            scope = Scope.REGISTRY if entry.kind == "search_registry" else Scope.WORKLOAD
-            query = SearchQuery(text=entry.text, keywords=entry.keywords, scope=scope)
-            self.post_message(Go(Target(Area.SEARCH, None, entry.text, query)))
+            self.post_message(Go(Target(Area.SEARCH, None, entry.text, entry.search_query())))
         else:
             self.show_pane(Resource.QUERIES.value)
 

@@ -26,7 +26,7 @@ from mcp_optimizer.tui.format.ages import count
 from mcp_optimizer.tui.format.columns import Renderer
 from mcp_optimizer.tui.format.tone import STYLES, Tone
 from mcp_optimizer.tui.messages import Go, Say, Target
-from mcp_optimizer.tui.renderers.hits import hit_renderer
+from mcp_optimizer.tui.renderers.hits import hit_key, hit_renderer
 from mcp_optimizer.tui.state.choices import searched_servers, tools_of
 from mcp_optimizer.tui.state.feed import Resource
 from mcp_optimizer.tui.state.saved_state import ListState
@@ -45,6 +45,8 @@ _HINTS = (
     Hint("F3", "status"),
     Hint("F4", "group"),
 )
+_BELOW = 20
+"""Hits that are shown below those an agent was given."""
 _SCOPES = tuple(Scope)
 _STATUSES: tuple[str | None, ...] = ("running", None)
 
@@ -60,6 +62,8 @@ class SearchArea(TableArea[SearchHit]):
         super().__init__(context)
         self.query_filters = SearchQuery(text="")
         self.hits: tuple[SearchHit, ...] | None = None
+        self.returned: int | None = None
+        """How many of the hits an agent was given, where it is its query that is asked again (Q5)."""
         self.searched_tokens = 0
         """Tokens of all tools that scope and filters let through."""
         self.error: BaseException | None = None
@@ -91,7 +95,11 @@ class SearchArea(TableArea[SearchHit]):
 
     def renderer(self) -> Renderer[SearchHit]:
         """Tools that were found."""
-        return hit_renderer()
+        return hit_renderer(self._was_returned)
+
+    def _was_returned(self, hit: SearchHit) -> bool:
+        """Whether the agent was given the hit; a person is given every one that is shown."""
+        return self.returned is None or hit in (self.hits or ())[: self.returned]
 
     def rows(self) -> Sequence[SearchHit]:
         """What was found last."""
@@ -124,8 +132,8 @@ class SearchArea(TableArea[SearchHit]):
 
     @on(LineInput.Changed, "#query-text")
     def _query_changed(self) -> None:
-        if self.query_filters.keywords:  # they belonged to the query that was asked for an agent
-            self._refilter_keywords()
+        if _is_agents(self.query_filters):  # another text is a person's own query
+            self._ask_as_person()
         if self._timer is not None:
             self._timer.stop()
         if self.context.search_delay:
@@ -165,15 +173,20 @@ class SearchArea(TableArea[SearchHit]):
         if event.worker.group != "search" or event.worker.name != self.query_filters.text:
             return
         if event.state is WorkerState.SUCCESS:
-            hits, tokens = event.worker.result or (None, 0)
-            self._found(hits, tokens)
+            hits, tokens, returned = event.worker.result or (None, 0, None)
+            self._found(hits, tokens, returned=returned)
         elif event.state is WorkerState.ERROR:
             self._found(None, error=event.worker.error)
 
     def _found(
-        self, hits: tuple[SearchHit, ...] | None, searched_tokens: int = 0, *, error: BaseException | None = None
+        self,
+        hits: tuple[SearchHit, ...] | None,
+        searched_tokens: int = 0,
+        *,
+        returned: int | None = None,
+        error: BaseException | None = None,
     ) -> None:
-        self.hits, self.searched_tokens, self.error = hits, searched_tokens, error
+        self.hits, self.searched_tokens, self.returned, self.error = hits, searched_tokens, returned, error
         anew, self._found_for = self.query_filters != self._found_for, self.query_filters
         if anew:  # another question: its best answer first
             self.table.rows.sort_by(None)
@@ -205,11 +218,14 @@ class SearchArea(TableArea[SearchHit]):
     def _tokens(self) -> Content:
         if not self.hits:
             return Content("")
-        returned = sum(hit.tokens for hit in self.hits)
+        hits = self.hits[: self.returned]
+        returned = sum(hit.tokens for hit in hits)
         whole = self.searched_tokens
         share = f" of {count(whole)} that all tools searched cost ({100 * returned / whole:.1f}%)" if whole else ""
         weak = Content.styled(f" ⚠ {WEAK_WORDS} ·", STYLES[Tone.WARN]) if are_weak(self.hits) else Content("")
-        return weak + Content.styled(f" {len(self.hits)} tools, {count(returned)} tokens{share}", STYLES[Tone.MUTED])
+        below = f"; not returned: {len(self.hits) - len(hits)} below" if self.returned is not None else ""
+        words = f" {len(hits)} tools, {count(returned)} tokens{share}{below}"
+        return weak + Content.styled(words, STYLES[Tone.MUTED])
 
     # Filters
 
@@ -230,8 +246,9 @@ class SearchArea(TableArea[SearchHit]):
         self._tell_filters()
         self._start()
 
-    def _refilter_keywords(self) -> None:
-        self.query_filters = self.query_filters.model_copy(update={"keywords": ""})
+    def _ask_as_person(self) -> None:
+        query = self.query_filters
+        self.query_filters = SearchQuery(text=query.text, scope=query.scope, group=query.group, status=query.status)
         self._tell_filters()
 
     def _tell_filters(self) -> None:
@@ -245,6 +262,8 @@ class SearchArea(TableArea[SearchHit]):
         words = [self._filter_words(label, value, action) for label, value, action in parts]
         if query.keywords:
             words.append(Content.assemble(("keywords ", STYLES[Tone.MUTED]), safe.line(query.keywords)))
+        if query.visibility is not None:
+            words.append(Content.assemble(("as the agent ", STYLES[Tone.MUTED]), safe.line(_agent_words(query))))
         self.query_one("#query-filters", Static).update(Content(" ") + Content("   ").join(words))
 
     def _filter_words(self, label: str, value: str, action_id: str) -> Content:
@@ -357,10 +376,37 @@ class SearchArea(TableArea[SearchHit]):
         return left
 
 
-async def _answer(service: "DataService", query: SearchQuery) -> tuple[tuple[SearchHit, ...], int]:
-    """What was found, and the tokens of all that was searched."""
+async def _answer(service: "DataService", query: SearchQuery) -> tuple[tuple[SearchHit, ...], int, int | None]:
+    """What was found, the tokens of all that was searched, and how many of the hits an agent is given (Q5).
+
+    An agent's query is asked with its own limit first: asked deeper, the order could be another.
+    """
     counted = await service.search_counted(query)
-    return tuple(counted.hits), counted.baseline_tokens
+    hits = counted.hits
+    if query.visibility is None:
+        return tuple(hits), counted.baseline_tokens, None
+    deeper = await service.search(query.model_copy(update={"limit": min(query.limit + _BELOW, 200)}))
+    given = {hit_key(hit) for hit in hits}
+    below = [hit for hit in deeper if hit_key(hit) not in given]
+    return (*hits, *below), counted.baseline_tokens, len(hits)
+
+
+def _is_agents(query: SearchQuery) -> bool:
+    """Whether it is asked as an agent asked it."""
+    return query.visibility is not None or bool(query.keywords)
+
+
+def _agent_words(query: SearchQuery) -> str:
+    """The limits that an agent's query was asked with."""
+    words = [f"at most {query.limit}"]
+    if query.max_distance is not None:
+        words.append(f"distance up to {query.max_distance:g}")
+    seen = query.visibility
+    if seen is not None and seen.groups is not None:
+        words.append(f"groups {', '.join(sorted(seen.groups)) or 'none'}")
+    if seen is not None and seen.skipped:
+        words.append(f"without {', '.join(seen.skipped)}")
+    return "; ".join(words)
 
 
 def _after[V](values: Sequence[V], present: V) -> V:

@@ -22,7 +22,7 @@ def why_document(answer: WhyNot, query: str, width: int, keymap: Keymap) -> Line
     """The reason, what would help, what is ranked above it, and its own ranks."""
     page = Document(width)
     found = answer.reason is WhyNotReason.FOUND
-    state = ("✓ found", Tone.GOOD) if found else ("✗ not shown", Tone.BAD)
+    state = ("✓ found", Tone.GOOD) if found else ("✗ not returned", Tone.BAD)
     page.title(answer.tool, state)
     page.field("of", answer.server)
     page.field("query", query, Tone.MUTED)

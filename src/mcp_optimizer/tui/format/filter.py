@@ -1,18 +1,25 @@
 """The filter language of the lists, as pure functions.
 
-Words are separated by spaces and must all hold. ``text`` is contained, ``!text`` is not, ``~text`` holds its letters in
-order (fuzzy), ``/text/`` is a regular expression, ``field:value`` looks in one column, ``field:=value`` is exactly the
-column, ``tools:>5`` and ``updated:<1d`` compare numbers and ages, ``error|stopped`` is one or the other. Quotes keep
-spaces together. ``!`` comes first: ``!~text``, ``!status:running``. A word before a colon that is no field is text like
-any other, so that an image tag or a URL can be looked for as it is.
+Words are separated by spaces and must all hold. ``text`` is contained, ``!text`` is not, ``~text`` holds its letters
+in order (fuzzy), ``/text/`` is a regular expression (RE2), ``field:value`` looks in one column, ``field:=value`` is
+exactly the column, ``tools:>5`` and ``updated:<1d`` compare numbers and ages, ``error|stopped`` is one or the other.
+Quotes keep spaces together. ``!`` comes first: ``!~text``, ``!status:running``. A word before a colon that is no
+field is text like any other, so that an image tag or a URL can be looked for as it is.
 """
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+import re2
+
+_MAX_PATTERN_CHARACTERS: Final = 200
+_MAX_PATTERN_MEMORY: Final = 1 << 20
+"""Bytes that a compiled regular expression and its search may take."""
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _ALTERNATIVE = re.compile(r'(?:[^|"]|"[^"]*"?)+')
 _QUANTITY = re.compile(r"([\d,]+(?:\.\d+)?)([smhdw]?)")
@@ -64,7 +71,7 @@ class FilterTerm:
     def problem(self) -> str:
         """Why it can't be understood; empty when it can."""
         if self.way is Way.PATTERN and _pattern(self.text) is None:
-            return f"/{self.text}/ is not a regular expression."
+            return _pattern_problem(self.text)
         if self.way in _COMPARISONS and quantity(self.text) is None:
             return f"{self.text} is neither a number nor an age such as 2h or 1d."
         return ""
@@ -140,10 +147,25 @@ def quantity(text: str) -> float | None:
     return float(digits) * _UNIT_SECONDS[match[2]] if match and digits else None
 
 
-def _pattern(text: str) -> re.Pattern[str] | None:
+def _pattern_problem(text: str) -> str:
+    if len(text) > _MAX_PATTERN_CHARACTERS:
+        return f"A regular expression may have {_MAX_PATTERN_CHARACTERS} characters; this one has {len(text):,}."
+    return f"/{text}/ is not a regular expression (RE2: without lookaround and backreferences)."
+
+
+@functools.lru_cache(maxsize=64)
+def _pattern(text: str) -> "re2._Regexp | None":
+    """The regular expression, searched in time linear in the text: it is typed while the screen waits."""
+    if len(text) > _MAX_PATTERN_CHARACTERS:
+        return None
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = _MAX_PATTERN_MEMORY
     try:
-        return re.compile(text, re.IGNORECASE)
-    except (re.error, RecursionError, OverflowError):
+        return re2.compile(text, options)
+    except (re2.error, UnicodeEncodeError):
         return None
 
 

@@ -1,5 +1,7 @@
 """What a search found."""
 
+from collections.abc import Callable
+
 from mcp_optimizer.domain.views import Scope, SearchHit
 from mcp_optimizer.tui.format.columns import Cell, Column, Renderer
 from mcp_optimizer.tui.format.tone import Tone
@@ -10,14 +12,21 @@ def hit_key(hit: SearchHit) -> str:
     return f"{hit.scope}\n{hit.server}\n{hit.tool}"
 
 
-def hit_renderer() -> Renderer[SearchHit]:
-    """Columns of the Search area."""
+def hit_renderer(was_returned: Callable[[SearchHit], bool] = lambda _: True) -> Renderer[SearchHit]:
+    """Columns of the Search area; hits that an agent was not given are muted and say so (Q5)."""
+
+    def tool(hit: SearchHit) -> Cell:
+        return Cell(hit.tool, Tone.STRONG if was_returned(hit) else Tone.MUTED)
+
+    def why(hit: SearchHit) -> Cell:
+        return _why(hit) if was_returned(hit) else Cell("not returned", Tone.WARN)
+
     return Renderer(
         name="tools",
         columns=(
-            Column("tool", "Tool", lambda h: Cell(h.tool, Tone.STRONG), 0, 40, fill=2, minimum=18),
+            Column("tool", "Tool", tool, 0, 40, fill=2, minimum=18),
             Column("server", "Server", lambda h: Cell(h.server), 1, 28, fill=1, minimum=12),
-            Column("why", "Why", _why, 2, 14),
+            Column("why", "Why", why, 2, 14),
             Column(
                 "semantic",
                 "Sem",

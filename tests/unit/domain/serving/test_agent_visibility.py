@@ -37,3 +37,21 @@ def test_groups_that_are_not_allowed_and_skipped_names_are_not_seen() -> None:
     )
     assert exposed(visibility, *workloads) == ["a"]
     assert exposed(AgentVisibility(groups=frozenset()), *workloads) == []
+
+
+def test_why_a_workload_is_hidden_is_said_exactly_when_it_is_q5() -> None:
+    every = [
+        _Workload(name="a", group="g"),
+        _Workload(name="v", group="g", virtual=True),
+        _Workload(name="b", group="h"),
+        _Workload(name="skipped-c"),
+    ]
+    for visibility in (
+        AgentVisibility(),
+        AgentVisibility(groups=frozenset()),
+        AgentVisibility(groups=frozenset({"g"})),
+        AgentVisibility(skipped=("skip", "v")),
+    ):
+        seen = [workload.name for workload in every if not visibility.refusal(workload, every)]
+        assert seen == exposed(visibility, *every)
+    assert AgentVisibility().refusal(every[0], every) == "a virtual MCP server stands for its group: v"
