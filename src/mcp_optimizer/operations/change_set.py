@@ -46,6 +46,13 @@ class WorkloadServerChange:
         """The texts whose vectors are needed: of what changes; all, when its own embedding is their mean."""
         return self.tools.changed_texts if self.change.after.linked else self.texts
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether a listing that ended early brought nothing that is not stored already; others are planned as changes."""
+        partial, plan = self.change.tools_partial, self.tools
+        same = not (plan.add or plan.update or plan.remove or self.change.relation)
+        return partial and same and self.finalize(embedded=True) == self.change.before
+
     def finalize(self, *, embedded: bool) -> Workload:
         """The workload as it is stored; ``embedded`` false: some text could not be embedded."""
         return finalize(self.change, [tool.definition for tool in self.tools.tools], embedded=embedded)

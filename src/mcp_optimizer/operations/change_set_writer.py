@@ -88,7 +88,8 @@ class ChangeSetWriter:
         change_set.registry = [self._registry_write(plan, stored) for plan in changed]
         ids = [change.before.id for change in changes if change.before]
         stored = await self._store.workload_tools.of_servers(connection, ids)
-        change_set.workloads = [self._workload_write(change, stored.get(change.after.id, [])) for change in changes]
+        writes = [self._workload_write(change, stored.get(change.after.id, [])) for change in changes]
+        change_set.workloads = [write for write in writes if not write.changes_nothing]
         return change_set
 
     def _registry_write(self, plan: EntryPlan, stored: dict[str, list[StoredTool]]) -> RegistryServerChange:

@@ -295,7 +295,7 @@ async def test_an_index_that_is_made_after_a_first_filling_is_the_same(
 ) -> None:
     await opened(place.url)
     migrated = schema(place)
-    monkeypatch.setattr(postgres_search, "FEW", 2)
+    monkeypatch.setattr(postgres_search, "MAX_EXACT_IDS", 2)
     made, statements = catalog(entry("alpha", "example.org/alpha:1", ["one", "two", "three"])), []
 
     def noted(connection: object, cursor: object, statement: str, *_: object) -> None:
