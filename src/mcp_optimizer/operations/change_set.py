@@ -48,7 +48,7 @@ class WorkloadServerChange:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether a listing that ended early brought nothing that is not stored already; others are planned as changes."""
+        """Whether a listing that ended early brought nothing new; what else is planned is known to be a change."""
         partial, plan = self.change.tools_partial, self.tools
         same = not (plan.add or plan.update or plan.remove or self.change.relation)
         return partial and same and self.finalize(embedded=True) == self.change.before
