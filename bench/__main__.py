@@ -17,12 +17,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--sets", type=Path, default=public.FOLDER, help="folder of public retrieval sets")
+    parser.add_argument("--learned", action="store_true", help="of search_quality: only what learning from use gains")
     given = parser.parse_args()
     parts = {
         "embedding": embedding.run,
         "engines": engines.run,
         "scale": scale.run,
-        "search_quality": partial(search_quality.run, folder=given.sets),
+        "search_quality": partial(search_quality.run, folder=given.sets, learned=given.learned),
         "search_speed": search_speed.run,
         "serve": serve.run,
         "tui": tui.run,

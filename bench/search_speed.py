@@ -169,7 +169,7 @@ async def _recall(service: DataService) -> float:
     """Share of the 20 nearest by brute force that the vectors at hand find, without and with a filter."""
     async with service.store.database.reading() as connection:
         rows = (await connection.execute(text("SELECT id, server_id, details_embedding FROM tools_registry"))).all()
-        sequence, model, _ = await search_reads.version(connection)
+        sequence, model, _, _ = await search_reads.version(connection)
         held = await service._search.resident.current(connection, Side.REGISTRY, sequence, model)
     if held is None:
         return 0.0

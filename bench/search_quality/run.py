@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.data import MadeUpSource
 from bench.report import Figures
 from bench.search_quality.gather import Corpus, gather
+from bench.search_quality.learned import run_learned
 from bench.search_quality.methods import METHODS, OURS, Compared, Pair
 from bench.search_quality.public import FOLDER, run_public
 from bench.search_quality.queries import Query, queries
@@ -96,8 +97,11 @@ def _print(
     say(f"{nothing[1]:.2f} where something is\n")
 
 
-def run(figures: Figures, folder: Path = FOLDER) -> None:
-    """Measure over the public sets of ``folder``, then over our own queries."""
+def run(figures: Figures, folder: Path = FOLDER, *, learned: bool = False) -> None:
+    """Measure over the public sets of ``folder``, then over our own queries; or only what learning from use gains."""
+    if learned:
+        asyncio.run(run_learned(figures, folder))
+        return
     asyncio.run(run_public(figures, folder))
     figures.head("Quality of search (a right answer is among the first k)")
     corpus = asyncio.run(gather())

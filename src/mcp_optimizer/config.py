@@ -308,6 +308,8 @@ class Settings(BaseSettings):
     """How many of the newest queries of agents are kept."""
     run_log_max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """How many of the newest ingestions are kept."""
+    search_learning: bool = True
+    """Whether the order of search learns from which offered tool agents call next; `search forget` undoes it."""
 
     theme: str = "mcp-optimizer-dark"
     """Theme of the terminal UI."""

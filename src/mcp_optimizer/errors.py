@@ -51,6 +51,10 @@ class ReadOnlyError(OptimizerError):
     """A change was asked of a program that was opened read-only."""
 
 
+class LearningOffError(OptimizerError):
+    """Learning from use was asked for while the settings have it off."""
+
+
 class SourceError(OptimizerError):
     """A catalog or a listing could not be read at all. Nothing that is stored changes."""
 

@@ -36,6 +36,7 @@ from mcp_optimizer.domain.reports import (
     ResolutionReport,
     SnapshotReport,
 )
+from mcp_optimizer.domain.search.learning import ForgetReport, LearnReport
 from mcp_optimizer.domain.search.queries import QueryRecord, QueryView
 from mcp_optimizer.domain.serving.agent_visibility import AgentVisibility
 from mcp_optimizer.domain.serving.presence import PollView, ServerView
@@ -67,7 +68,7 @@ from mcp_optimizer.domain.views import (
     WorkloadView,
 )
 from mcp_optimizer.embeddings import open_embedder
-from mcp_optimizer.errors import NotFoundError, ReadOnlyError, TooSlowError
+from mcp_optimizer.errors import LearningOffError, NotFoundError, ReadOnlyError, TooSlowError
 from mcp_optimizer.maintenance import embedding_damage
 from mcp_optimizer.maintenance.backup import back_up
 from mcp_optimizer.maintenance.check import check, reindex
@@ -88,7 +89,7 @@ from mcp_optimizer.read_model.presence import ServerHeartbeats
 from mcp_optimizer.read_model.query_log import QueryLog
 from mcp_optimizer.read_model.view_builder import ViewBuilder
 from mcp_optimizer.read_model.visible_tools import VisibleTools, running_names, visible_tools
-from mcp_optimizer.search import Search, check_saved, search_servers, why_not
+from mcp_optimizer.search import FixedOrder, Learning, Search, check_saved, search_servers, why_not
 from mcp_optimizer.sources.base import Source
 
 _OVERVIEW_ROWS: Final = 8
@@ -135,14 +136,18 @@ class DataService:
         self._accepting = AcceptTools(self.store, writer)
         self._calling = ToolCaller(self.store, settings)
         self._installing = Installer(self.store, settings)
-        self._queries = QueryLog(self.store.database, self.runtime, self.store.retention)
+        self._queries = QueryLog(
+            self.store.database, self.runtime, self.store.retention, calls=settings.search_learning
+        )
         self.presence = ServerHeartbeats(self.store.database, self.runtime)
         self._search = Search(
             self.store,
             self.embedder,
             memory=settings.search_memory_mb * 1024 * 1024,
             single_threaded=single_threaded,
+            order=None if settings.search_learning else FixedOrder(None),
         )
+        self._learning = Learning(self.store, self.embedder, self._search, self.runtime)
         self._upgrading = Upgrader(self.store, self.embedder, self.runtime)
         self.upgraded: UpgradeReport | None = None
         """What opening did to the database, where it was not up to date."""
@@ -437,6 +442,35 @@ class DataService:
         """Write all that is stored to a file that another person's program opens to the same explanations (S7)."""
         return await export_snapshot(self.store, path)
 
+    # Learning
+
+    async def learn(self, *, saved: Sequence[SavedQuery] = (), dry_run: bool = False) -> LearnReport:
+        """Learn the order of tools from what agents called after asking; used where held-out queries find more.
+
+        Raises LearningOffError where the setting is off. ``saved``: queries whose answers must not be lost.
+        """
+        if not self.settings.search_learning:
+            raise LearningOffError("learning from use is off", remedy="set search_learning to true")
+        if not dry_run:
+            self._refuse_read_only("learn")
+        await self._queries.flush()
+        return await self._learning.run(saved=saved, dry_run=dry_run)
+
+    async def forget_learned(self, *, dry_run: bool = False) -> ForgetReport:
+        """Forget what was learned, and the calls it was learned from: the order is the plain one again."""
+        if not dry_run:
+            self._refuse_read_only("forget")
+        await self._queries.flush()
+        return await self._learning.forget(dry_run=dry_run)
+
+    async def is_learning_due(self) -> bool:
+        """Whether so many calls are new that a server should learn."""
+        return self.settings.search_learning and await self._learning.is_due()
+
+    async def last_learned(self) -> LearnReport | None:
+        """How the last learning went; None where there was none."""
+        return await self._learning.last_report()
+
     # Keeping
 
     async def upgrade(self, *, dry_run: bool = False, on_progress: ProgressCallback | None = None) -> UpgradeReport:
@@ -549,6 +583,11 @@ class DataService:
         """Have an answered query stored soon (see ``domain.queries.query_record``); no request waits for it."""
         if not self.read_only:
             self._queries.note(record)
+
+    def note_call(self, session: str, server: str, tool: str) -> None:
+        """Have noted that a session called a tool with success; it counts where a query of the session offered it."""
+        if not self.read_only:
+            self._queries.note_call(session, server, tool)
 
     async def recent_queries(self, limit: int = 100) -> list[QueryView]:
         """The last queries that running servers answered, newest first."""

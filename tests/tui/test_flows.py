@@ -306,6 +306,20 @@ async def test_search_as_you_type_with_filters_and_jump() -> None:
         assert (app.area, view(app).row.tool) == (Area.SEARCH, "fetch_page")
 
 
+async def test_q6_the_plain_order_is_one_key_away() -> None:
+    service = FakeService.loaded()
+    async with running(service) as (app, pilot):
+        await press(pilot, "5")
+        await type_text(pilot, "issue")
+        asked = []
+        for _ in range(2):
+            await press(pilot, "f5")
+            (query,) = calls(service, "search")[-1]
+            filters = str(app.screen.query_one("#query-filters", Static).content)
+            asked.append((query.plain, "order plain" in filters))
+        assert asked == [(True, True), (False, False)]
+
+
 async def test_tokens_are_compared_with_those_of_all_that_was_searched() -> None:
     service = FakeService.loaded()
     service.views = [sample.workload("a", "x/a:1", group="one"), sample.workload("b", "x/b:1", group="two")]

@@ -1,21 +1,31 @@
 """``search``: find the right tool."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mcp_optimizer.cli.learning import SearchCommand, read_saved
 from mcp_optimizer.cli.main import DONE, PARTLY, Program
-from mcp_optimizer.cli.output import emit, json_option, plain, table
+from mcp_optimizer.cli.output import emit, json_option, table
+from mcp_optimizer.cli.output import plain as plain_values
 from mcp_optimizer.domain.search.words import mark_words
-from mcp_optimizer.domain.views import WEAK_WORDS, Scope, SearchHit, SearchQuery, ServerHit, are_weak, is_weak
+from mcp_optimizer.domain.views import (
+    WEAK_WORDS,
+    Scope,
+    SearchHit,
+    SearchQuery,
+    ServerHit,
+    are_weak,
+    is_weak,
+    learned_words,
+)
 from mcp_optimizer.text import lines, one_line, shorten
 
 if TYPE_CHECKING:
     from mcp_optimizer.service import DataService
 
 
-@click.command()
+@click.command(cls=SearchCommand)
 @click.argument("query", required=False)
 @click.option("--scope", type=click.Choice([s.value for s in Scope]), default=Scope.WORKLOAD.value, show_default=True)
 @click.option("--limit", type=click.IntRange(1, 200), default=8, show_default=True)
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--status", default="running", show_default=True, help="Only workloads of this status; `any` for all.")
 @click.option("--explain", is_flag=True, help="Say why each tool was found.")
 @click.option("--why", "expected", metavar="SERVER/TOOL", help="Say why this tool is not found, or only so far down.")
+@click.option("--plain", is_flag=True, help="Leave out what was learned from use.")
 @click.option("--servers", is_flag=True, help="Search registry servers instead: which one to install.")
 @click.option(
     "--check",
@@ -43,10 +54,15 @@ def search(
     saved: str | None,
     *,
     servers: bool,
+    plain: bool,
     explain: bool,
     as_json: bool,
 ) -> int:
-    """Search tools by meaning and by words. An exact tool name comes first."""
+    """Search tools by meaning and by words. An exact tool name comes first.
+
+    `search learn` and `search forget` have the order learn from what agents called after asking; a query that begins
+    with one of these words comes behind `--`.
+    """
     if saved is not None:
         return _check(program, saved, as_json=as_json)
     if query is None:
@@ -56,8 +72,9 @@ def search(
         emit(found, as_json=as_json, text=lambda: _servers(found))
         return DONE
     asked = SearchQuery(
-        text=query, scope=Scope(scope), limit=limit, group=group, status=None if status == "any" else status
-    )
+        text=query, scope=Scope(scope), limit=limit, group=group, status=None if status == "any" else status,
+        plain=plain, compare=not plain,
+    )  # fmt: skip
     if expected is not None:
         return _why(program, asked, expected, as_json=as_json)
 
@@ -70,7 +87,7 @@ def search(
         told = _explained(hits, baseline) if explain else _listed(hits)
         return f"{WEAK_WORDS}\n{told}" if are_weak(hits) else told
 
-    emit([{**plain(hit), "weak": is_weak(hit)} for hit in hits], as_json=as_json, text=said)
+    emit([{**plain_values(hit), "weak": is_weak(hit)} for hit in hits], as_json=as_json, text=said)
     return DONE
 
 
@@ -92,13 +109,7 @@ def _why(program: Program, asked: SearchQuery, expected: str, *, as_json: bool) 
 
 
 def _check(program: Program, path: str, *, as_json: bool) -> int:
-    from mcp_optimizer.domain.search.saved import parse_saved
-
-    try:
-        content = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise click.UsageError(f"can't read {path}") from None
-    saved = parse_saved(content)
+    saved = read_saved(path)
     results = program.run(lambda service: service.search_saved(saved))
     moved = [result for result in results if not result.ok]
 
@@ -154,6 +165,8 @@ def why(hit: SearchHit) -> str:
         )
     if hit.sentence:
         reasons.append(f"best for: {shorten(one_line(hit.sentence), _SENTENCE_SHOWN)}")
+    if learned := learned_words(hit):
+        reasons.append(f"learned: {learned}")
     return "; ".join(reasons)
 
 

@@ -57,6 +57,17 @@ def _ready(url: str) -> None:
     click.echo(f"serving MCP at {url}", err=True)
 
 
+@click.command("learn-process", hidden=True)
+@click.pass_obj
+def learn_process(program: Program) -> None:
+    """Learn for a server that gives its settings over stdin: what `serve` starts when enough is new."""
+    from mcp_optimizer.server.learning import run_learning
+
+    log_as_json(program.settings.log_level)
+    log_for_libraries()
+    run_learning()
+
+
 @click.command("search-process", hidden=True)
 @click.pass_obj
 def search_process(program: Program) -> None:

@@ -13,7 +13,7 @@ from mcp_optimizer.db.database import Database
 from mcp_optimizer.domain.vectors import Embedder
 from mcp_optimizer.errors import ModelMismatchError, StoreError
 
-HEAD: Final = "0007"
+HEAD: Final = "0010"
 """The newest revision. Known here so that opening an up-to-date database needs no alembic; a test holds it true."""
 
 

@@ -18,11 +18,12 @@ type StoredVector = tuple[str, str, bytes]
 
 
 class StoreVersion(NamedTuple):
-    """The last change, and the model and dimension of the stored embeddings."""
+    """The last change, the model and dimension of the stored embeddings, and the id of the order learned for it."""
 
     sequence: int
     model: str
     dimension: int
+    learned: str | None = None
 
 
 class ServerRow(NamedTuple):
@@ -59,12 +60,12 @@ async def version(connection: AsyncConnection) -> StoreVersion:
     """What a search compares to see whether anything has changed; costs next to nothing."""
     found = await connection.execute(
         short(
-            "SELECT (SELECT COALESCE(MAX(sequence), 0) FROM change_log) AS sequence, name, dimension "
-            "FROM embedding_model"
+            "SELECT (SELECT COALESCE(MAX(sequence), 0) FROM change_log) AS sequence, name, dimension, "
+            "(SELECT id FROM learned_order WHERE model = name AND matrix IS NOT NULL) AS learned FROM embedding_model"
         )
     )
     row = found.one()
-    return StoreVersion(row.sequence, row.name, row.dimension)
+    return StoreVersion(row.sequence, row.name, row.dimension, row.learned)
 
 
 async def tool_count(connection: AsyncConnection, side: Side) -> int:

@@ -151,6 +151,10 @@ class SearchQuery(Value):
     """Weight of the score by meaning beside that by words; 0.5: as tuned."""
     max_distance: float | None = None
     """Tools of a greater cosine distance are not found by meaning. Words find them all the same."""
+    plain: bool = False
+    """Whether what was learned from use is left out (Q6)."""
+    compare: bool = False
+    """Whether hits say where they are without what was learned; costs a second search where something was."""
 
 
 class SearchHit(Value):
@@ -180,6 +184,26 @@ class SearchHit(Value):
     """What its words count in ``score``."""
     sentence: str | None = None
     """The sentence of the query that it answers best, where the query has several."""
+    learned_rank: int | None = None
+    """Its place, where an order learned from use made it and the query asks to compare."""
+    plain_rank: int | None = None
+    """Its place without what was learned; None where that was not asked, or it would not be found."""
+    learned_calls: int = 0
+    """In how many sessions it was called after questions like this one."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether what was learned gave it another place."""
+        return self.learned_rank is not None and self.learned_rank != self.plain_rank
+
+
+def learned_words(hit: SearchHit) -> str:
+    """What was learned about a hit, in words; empty where its place is the same without."""
+    if not hit.moved:
+        return ""
+    times = f"called {hit.learned_calls} time{'s' if hit.learned_calls > 1 else ''} after such questions"
+    why = times if hit.learned_calls else "from calls after other questions"
+    return f"{why}; without it {'not found' if hit.plain_rank is None else f'at place {hit.plain_rank}'}"
 
 
 _WEAK_LIKENESS: Final = 0.25

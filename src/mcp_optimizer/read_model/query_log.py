@@ -12,10 +12,14 @@ from typing import Final
 import structlog
 
 from mcp_optimizer.clock import Runtime
+from mcp_optimizer.db import learning_ops
 from mcp_optimizer.db.database import Database
 from mcp_optimizer.db.logs import servers_and_queries as serving_log
+from mcp_optimizer.domain.search.learning import NotedCall
+from mcp_optimizer.domain.search.offers import Offers
 from mcp_optimizer.domain.search.queries import QueryRecord, QueryView
 from mcp_optimizer.domain.serving.retention import Retention
+from mcp_optimizer.domain.views import Scope
 from mcp_optimizer.errors import OptimizerError
 from mcp_optimizer.text import redact_message
 
@@ -28,13 +32,20 @@ log = structlog.get_logger(__name__)
 
 
 class QueryLog:
-    """The recent queries. :meth:`note` is all that a request does."""
+    """The recent queries, and which offered tool was called next. Noting is all that a request does.
 
-    def __init__(self, database: Database, runtime: Runtime, retention: Retention | None = None) -> None:
+    ``calls``: whether calls are kept, to learn from.
+    """
+
+    def __init__(
+        self, database: Database, runtime: Runtime, retention: Retention | None = None, *, calls: bool = True
+    ) -> None:
         self._database = database
         self._runtime = runtime
         self._retention = retention or Retention()
         self._waiting: deque[QueryRecord] = deque(maxlen=_WAITING)
+        self._calls: deque[NotedCall] = deque(maxlen=_WAITING)
+        self._offers = Offers() if calls else None
         self._writing: asyncio.Task[None] | None = None
         self._flushing = asyncio.Lock()
         self.dropped = 0
@@ -44,6 +55,21 @@ class QueryLog:
         """Have a query stored soon. Takes microseconds, never raises for want of room."""
         self.dropped += len(self._waiting) == _WAITING
         self._waiting.append(record)
+        if self._offers is not None:
+            tools = ((hit.server, hit.tool) for hit in record.hits if hit.scope is Scope.WORKLOAD)
+            self._offers.add(record.session, record.text, tools, at=self._runtime.monotonic())
+        self._start_writing()
+
+    def note_call(self, session: str, server: str, tool: str) -> None:
+        """A session has called a tool with success: kept where a query of it offered that tool just before."""
+        if self._offers is None:
+            return
+        query = self._offers.query_of(session, server, tool, at=self._runtime.monotonic())
+        if query is not None:
+            self._calls.append(NotedCall(query, server, tool, session, self._runtime.timestamp()))
+            self._start_writing()
+
+    def _start_writing(self) -> None:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(
                 self._write_soon(), name="query-log", context=contextvars.Context()
@@ -55,15 +81,19 @@ class QueryLog:
             await self._flush()
 
     async def _flush(self) -> None:
-        records = list(self._waiting)
+        records, calls = list(self._waiting), list(self._calls)
         self._waiting.clear()
-        if not records:
+        self._calls.clear()
+        if not records and not calls:
             return
         try:
             async with self._database.writing() as connection:
-                await serving_log.add_queries(
-                    connection, records, at=self._runtime.timestamp(), retention=self._retention
-                )
+                if records:
+                    await serving_log.add_queries(
+                        connection, records, at=self._runtime.timestamp(), retention=self._retention
+                    )
+                if calls:
+                    await learning_ops.add_calls(connection, calls)
         except OptimizerError as error:
             self.dropped += len(records)
             log.warning("queries were not logged", number=len(records), reason=redact_message(str(error)))
@@ -82,6 +112,6 @@ class QueryLog:
             return await serving_log.queries(connection, limit)
 
     async def _write_soon(self) -> None:
-        while self._waiting:
+        while self._waiting or self._calls:
             await self._runtime.sleep(_BATCH_SECONDS)
             await asyncio.shield(self.flush())

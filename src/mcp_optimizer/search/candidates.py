@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_optimizer.db import search_reads
 from mcp_optimizer.db.dialects import index_of
+from mcp_optimizer.db.learning_ops import LearnedOrder
 from mcp_optimizer.db.search_index import Near, Side
 from mcp_optimizer.db.store import Store
 from mcp_optimizer.domain.search.rank import PhraseMatches, RankedTool, TextMatch, fused
@@ -59,6 +60,8 @@ class PhraseAnswers:
     sequence: int = 0
     """The last change of the store as it was searched."""
     semantic_ratio: float = 0.5
+    order: LearnedOrder | None = None
+    """What was learned from use, where it was searched with."""
 
     def ranked(self) -> list[RankedTool]:
         """Every tool found, best first."""

@@ -1,6 +1,7 @@
 """Hybrid search: by meaning and by words, fused by value (Q1-Q4)."""
 
 import asyncio
+import copy
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -20,7 +21,9 @@ from mcp_optimizer.embeddings import OFFLINE_MODELS
 from mcp_optimizer.errors import ModelMismatchError, TooManyError
 from mcp_optimizer.search.candidates import Candidates, Phrase, PhraseAnswers, sides, text_match
 from mcp_optimizer.search.filters import SearchScope
+from mcp_optimizer.search.learned import OrderSource, StoredOrder, calls_after, with_plain_ranks
 from mcp_optimizer.search.query_vectors import QueryVectors
+from mcp_optimizer.search.training import transform
 from mcp_optimizer.search.vector_cache import VectorCache
 from mcp_optimizer.text import to_storable
 
@@ -33,13 +36,28 @@ _TELLING: Final = 20
 class Search:
     """Finds tools."""
 
-    def __init__(self, store: Store, embedder: Embedder, *, memory: int = 0, single_threaded: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        *,
+        memory: int = 0,
+        single_threaded: bool = False,
+        order: OrderSource | None = None,
+    ) -> None:
         self._store = store
+        self._order = order or StoredOrder()
         self._embedder = embedder
         self._queries = QueryVectors(embedder)
         self.resident = VectorCache(store.database, memory=memory)
         self.reach = SearchScope(store)
         self._candidates = Candidates(store, self.reach, self.resident, single_threaded=single_threaded)
+
+    def with_order(self, order: OrderSource) -> "Search":
+        """The same search, its memory shared, with another order."""
+        made = copy.copy(self)
+        made._order = order
+        return made
 
     async def close(self) -> None:
         """Give back memory and stop what works aside."""
@@ -54,16 +72,30 @@ class Search:
             return []
         phrases = await self.phrases(query)
         async with self._store.database.reading() as connection:
-            answers = await self.answers(connection, query, phrases, depth=_depth(query))
-            return await self.hits(connection, answers, answers.ranked()[: query.limit])
+            return (await self._answered(connection, query, phrases))[0]
 
     async def counted(self, query: SearchQuery) -> CountedHits:
         """What :meth:`run` finds, and what :meth:`baseline` counts, of one state of the store."""
         phrases = await self.phrases(query)
         async with self._store.database.reading() as connection:
-            answers = await self.answers(connection, query, phrases, depth=_depth(query))
-            hits = await self.hits(connection, answers, answers.ranked()[: query.limit])
-            return CountedHits(hits, await self._tokens(connection, query, answers.sequence))
+            hits, sequence = await self._answered(connection, query, phrases)
+            return CountedHits(hits, await self._tokens(connection, query, sequence))
+
+    async def _answered(
+        self, connection: AsyncConnection, query: SearchQuery, phrases: Sequence[Phrase]
+    ) -> tuple[list[SearchHit], int]:
+        """The best tools, and the last change of the store in which they were looked for."""
+        answers = await self.answers(connection, query, phrases, depth=_depth(query))
+        ranked = answers.ranked()[: query.limit]
+        hits = await self.hits(connection, answers, ranked)
+        if query.compare and answers.order is not None and len(hits) == len(ranked):
+            plain = await self.answers(
+                connection, query.model_copy(update={"plain": True}), phrases, depth=_depth(query)
+            )
+            vector = phrases[0].vector
+            calls = {} if vector is None else calls_after(answers.order, vector)
+            hits = with_plain_ranks(hits, [item.id for item in ranked], [item.id for item in plain.ranked()], calls)
+        return hits, answers.sequence
 
     async def baseline(self, query: SearchQuery) -> int:
         """Tokens of every tool that the query's scope and filters let through."""
@@ -92,9 +124,9 @@ class Search:
         return found
 
     async def vector(self, text: str) -> Vector | None:
-        """The query's vector; None when the model is not to be had: words still find what they find.
+        """The query's own vector; None when the model is not to be had: words still find what they find.
 
-        Every vector that is searched with comes from here.
+        Every vector that is searched with comes from here, and is turned by :meth:`turned`.
         """
         return await self._queries.of(text)
 
@@ -120,9 +152,22 @@ class Search:
                 f"the database now holds embeddings of the model {version.model}, not of {model}",
                 remedy=f"set embedding_model_name to {version.model} and start the program anew",
             )
-        return await self._candidates.gather(
+        order = None if query.plain else await self._order.current(connection, version)
+        if order is not None:
+            phrases = [
+                phrase if phrase.vector is None else phrase._replace(vector=transform(phrase.vector, order.matrix))
+                for phrase in phrases
+            ]
+        answers = await self._candidates.gather(
             connection, query, phrases, version=version, depth=depth, bounds=self.bounds
         )
+        answers.order = order
+        return answers
+
+    async def turned(self, connection: AsyncConnection, vector: Vector) -> Vector:
+        """A query's vector as what was learned has it (Q6)."""
+        order = await self._order.current(connection, await search_reads.version(connection))
+        return vector if order is None else transform(vector, order.matrix)
 
     def bounds(self, distances: Collection[float]) -> tuple[float, float] | None:
         """Least and greatest likeness of the nearest, where the model's are not those that the fusion is tuned for.

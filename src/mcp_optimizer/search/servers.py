@@ -31,6 +31,7 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
     async with store.database.reading() as connection:
         near: list[tuple[str, float]] = []
         if vector is not None:
+            vector = await search.turned(connection, vector)
             near = await index_of(connection).nearest_servers(connection, Side.REGISTRY, vector, limit=_DEPTH)
         rows = {row.id: row for row in await store.registry_servers.all(connection)}
         running = await search_reads.linked_counts(connection)

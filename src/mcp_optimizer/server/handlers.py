@@ -36,12 +36,16 @@ _INSTALL_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls a tool, and how it is asked and told. ``given``: the call's arguments as they came."""
+    """Who calls a tool, and how it is asked and told. ``given``: the call's arguments as they came.
+
+    ``session``: tells the client's session from others; empty where it has none.
+    """
 
     request_id: str
     access: Access
     peer: ClientPeer
     given: dict[str, Any] | None = None
+    session: str = ""
 
 
 @dataclass
@@ -86,7 +90,10 @@ class ToolHandlers:
             peer=peer,
             visibility=self.visibility(caller.access),
         )
-        return raw_result(result)
+        shaped = raw_result(result)
+        if not shaped.is_error:
+            self.service.note_call(caller.session, arguments.server_name, arguments.tool_name)
+        return shaped
 
     async def install_server(self, arguments: InstallServerArguments, _: Caller) -> CallToolResult:
         """Have a registry server started, and say whether it answers."""
@@ -135,6 +142,7 @@ class ToolHandlers:
                     request_id=caller.request_id,
                     server_id=self.server_id,
                     token=caller.access.name,
+                    session=caller.session,
                 )
             )
         return result, metrics

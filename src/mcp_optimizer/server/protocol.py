@@ -1,5 +1,6 @@
 """The server as the MCP SDK sees it: which tools it lists, and what becomes of a call."""
 
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -88,10 +89,17 @@ class McpServer:
 
     def _add_client(self, context: RequestContext, access: Access) -> None:
         """Have a client told of changes; one without a session asks for them by a request of its own."""
-        headers = getattr(context.request, "headers", {})
-        key = headers.get("mcp-session-id", "") if context.request is not None else "stdio"
+        key = _session_key(context)
         if key:
             self._changes.add_client(key, context.session, self._handlers.visibility(access))
+
+    def _session_name(self, context: RequestContext) -> str:
+        """What tells a session from others in the store: ids of sessions are secrets, and over stdio there are none.
+
+        Newer clients have no session: what comes over one connection with one token counts as one.
+        """
+        key = _session_key(context) or _connection_key(context)
+        return hashlib.sha256(f"{self._handlers.server_id} {key}".encode()).hexdigest()[:16] if key else ""
 
     async def _servers(self, access: Access) -> list[str]:
         """The running servers that a caller sees; none where that can't be told now."""
@@ -106,7 +114,7 @@ class McpServer:
         request_id = str(state.get(REQUEST_ID) or self._runtime.new_id())
         access: Access = state.get(ACCESS, FULL_ACCESS)
         self._add_client(context, access)
-        caller = Caller(request_id, access, ClientPeer(context), params.arguments)
+        caller = Caller(request_id, access, ClientPeer(context), params.arguments, self._session_name(context))
         with bound_contextvars(request_id=request_id, **({"token": access.name} if access.name else {})):
             return await self._timed(params, caller)
 
@@ -155,6 +163,17 @@ def _spec_named(name: str, specs: Mapping[str, ToolSpec[Any]]) -> ToolSpec[Any]:
 def _state_of(context: RequestContext) -> Mapping[str, Any]:
     """What the access middleware left for a request; nothing over stdio."""
     return getattr(getattr(context.request, "state", None), "_state", {})
+
+
+def _session_key(context: RequestContext) -> str:
+    """The id of a client's session; empty where it has none."""
+    return getattr(context.request, "headers", {}).get("mcp-session-id", "") if context.request is not None else "stdio"
+
+
+def _connection_key(context: RequestContext) -> str:
+    """The address and port that a request came from, and its token's name; empty where they can't be told."""
+    client = getattr(context.request, "client", None)
+    return f"{client.host} {client.port} {_access_of(context).name}" if client is not None else ""
 
 
 def _access_of(context: RequestContext) -> Access:

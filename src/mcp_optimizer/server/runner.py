@@ -22,6 +22,7 @@ from mcp_optimizer.event_loop import spare_what_stays
 from mcp_optimizer.server.access_rules import bind_refusal
 from mcp_optimizer.server.app import make_app
 from mcp_optimizer.server.handlers import ToolHandlers
+from mcp_optimizer.server.learning import learn_when_due
 from mcp_optimizer.server.list_changes import ListChanges
 from mcp_optimizer.server.metrics import Metrics
 from mcp_optimizer.server.protocol import McpServer
@@ -76,6 +77,7 @@ async def running(
             asyncio.create_task(_warm_up(service), name="warming up"),
             asyncio.create_task(tool_changes.run(), name="tool changes"),
             asyncio.create_task(changes.run(), name="list changes"),
+            asyncio.create_task(learn_when_due(service), name="learning"),
         ]
         try:
             async with pool.kept():

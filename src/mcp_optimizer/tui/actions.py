@@ -97,6 +97,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("scope", ("o", "f2"), "Scope", "Workloads, registry, both", "Look", FINDING, footer=4),
     Action("status", ("t", "f3"), "Status", "Running ones, or any", "Look", FINDING, footer=5),
     Action("group", ("u", "f4"), "Group", "One group, or any", "Look", FINDING, footer=6),
+    Action("plain", ("f5",), "Plain", "Without what was learned", "Look", FINDING),
     Action("why", ("w",), "Why not", "Why a tool is not found", "Look", FINDING, footer=3),
     Action("pane", ("p", "right"), "Next list", "Next list; tab too", "Look", LOG, footer=3),
     Action("pane_back", ("P", "left"), "Previous list", "Previous list", "Look", LOG),

@@ -45,6 +45,8 @@ class QueryRecord(Value):
     server_id: str = ""
     token: str = ""
     """The name of the token that it was asked with; empty where there is only one, or none."""
+    session: str = ""
+    """What tells the client's session from others, not its id; empty where it has none."""
     limit: int | None = None
     """Most tools that the agent could be given; None in records of earlier programs, which do not tell."""
     visibility: AgentVisibility | None = None
@@ -83,6 +85,7 @@ def query_record(
     request_id: str = "",
     server_id: str = "",
     token: str = "",
+    session: str = "",
 ) -> QueryRecord:
     """A record that may be stored: texts printable, bounded, URLs in them without secrets (S7)."""
     return QueryRecord(
@@ -97,6 +100,7 @@ def query_record(
         request_id=_kept(request_id)[:64],
         server_id=server_id,
         token=_kept(token)[:64],
+        session=session,
         limit=query.limit if query else None,
         visibility=query.visibility if query else None,
         semantic_ratio=query.semantic_ratio if query else 0.5,

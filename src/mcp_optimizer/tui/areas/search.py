@@ -157,7 +157,7 @@ class SearchArea(TableArea[SearchHit]):
             self._found(None)
             return
         self.run_worker(
-            partial(_answer, service, self.query_filters),
+            partial(_answer, service, self.query_filters.model_copy(update={"compare": True})),
             name=text,
             group="search",
             exclusive=True,
@@ -224,7 +224,9 @@ class SearchArea(TableArea[SearchHit]):
         share = f" of {count(whole)} that all tools searched cost ({100 * returned / whole:.1f}%)" if whole else ""
         weak = Content.styled(f" ⚠ {WEAK_WORDS} ·", STYLES[Tone.WARN]) if are_weak(self.hits) else Content("")
         below = f"; not returned: {len(self.hits) - len(hits)} below" if self.returned is not None else ""
-        words = f" {len(hits)} tools, {count(returned)} tokens{share}{below}"
+        moved = sum(hit.moved for hit in hits)
+        learned = f" · {moved} places learned from use" if moved else ""
+        words = f" {len(hits)} tools, {count(returned)} tokens{share}{below}{learned}"
         return weak + Content.styled(words, STYLES[Tone.MUTED])
 
     # Filters
@@ -236,6 +238,10 @@ class SearchArea(TableArea[SearchHit]):
     def do_status(self) -> None:
         """Running workloads, any."""
         self._refilter(status=_after(_STATUSES, self.query_filters.status))
+
+    def do_plain(self) -> None:
+        """With what was learned from use, or without."""
+        self._refilter(plain=not self.query_filters.plain)
 
     def do_group(self) -> None:
         """Any group, each group."""
@@ -258,6 +264,7 @@ class SearchArea(TableArea[SearchHit]):
             ("scope", scope, "scope"),
             ("status", query.status or "any", "status"),
             ("group", query.group or "any", "group"),
+            *([("order", "plain", "plain")] if query.plain else []),
         ]
         words = [self._filter_words(label, value, action) for label, value, action in parts]
         if query.keywords:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from textual.content import Content
 
 from mcp_optimizer.domain.search.words import word_spans
-from mcp_optimizer.domain.views import Scope, SearchHit
+from mcp_optimizer.domain.views import Scope, SearchHit, learned_words
 from mcp_optimizer.tui.details.document import Document, Lines, parameter_words
 from mcp_optimizer.tui.format.ages import count
 from mcp_optimizer.tui.format.tone import STYLES, Tone
@@ -31,6 +31,8 @@ def hit_document(hit: SearchHit, width: int) -> Lines:
         page.field(f"  {field}", ", ".join(words), Tone.ACCENT)
     if hit.sentence:
         page.field("best for", hit.sentence, Tone.MUTED)
+    if learned := learned_words(hit):
+        page.field("learned", learned, Tone.ACCENT)
     page.field("score", f"{hit.score:.4f}: {hit.vector_score:.4f} by meaning, {hit.word_score:.4f} by words")
     page.field("tokens", count(hit.tokens))
     page.blank()
