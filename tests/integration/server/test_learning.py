@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_types import CallToolResult, TextContent
 
 from mcp_optimizer.config import Settings
 from mcp_optimizer.errors import CallError
@@ -29,10 +28,10 @@ async def stocked(open_service: OpenService, settings: Settings, monkeypatch: py
     tools = [tool(name, f"Create an issue, {name}.") for name in ("works", "fails", "unreachable")]
     await ingest(service, None, listing(workload("github", "example.org/github:1", tools)))
 
-    async def call(server: str, name: str, *_: Any, **__: Any) -> CallToolResult:
+    async def call(server: str, name: str, *_: Any, **__: Any) -> dict[str, Any]:
         if name == "unreachable":
             raise CallError("it can't be reached")
-        return CallToolResult(content=[TextContent(type="text", text="done")], is_error=name == "fails")
+        return {"content": [{"type": "text", "text": "done"}], "isError": name == "fails"}
 
     monkeypatch.setattr(service._calling, "call", call)
     return service
