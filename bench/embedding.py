@@ -19,9 +19,9 @@ _MIXED = 384
 
 def mixed_texts(count: int) -> list[str]:
     """Texts of very different lengths, as descriptions are: from three words to several sentences."""
-    made = texts(catalog(count // 8 + 1, 8).entries)[:count]
+    result = texts(catalog(count // 8 + 1, 8).entries)[:count]
     return [
-        (text[: 20 + 13 * (place % 9)] if place % 4 else f"{text} {text} {text}") for place, text in enumerate(made)
+        (text[: 20 + 13 * (place % 9)] if place % 4 else f"{text} {text} {text}") for place, text in enumerate(result)
     ]
 
 
@@ -30,15 +30,15 @@ def run(figures: Figures, cache: Path | None = None) -> None:
     figures.head("Embedding (texts a second)")
     with tempfile.TemporaryDirectory() as temporary:
         directory = cache or Path(temporary)
-        wanted = mixed_texts(_MIXED)
+        target = mixed_texts(_MIXED)
         with measured() as first:
             prepare_offline_model(directory)
         embedder = FastEmbedder(OFFLINE_MODEL, cache_directory=directory)
         before = FastEmbedder(OFFLINE_FLOAT_MODEL, cache_directory=directory)
-        ours, vectors = _rate(embedder, wanted)
-        floats, other_vectors = _rate(before, wanted)
-        same = _default_rate(OFFLINE_FLOAT_MODEL, directory, wanted)
-        plain = _default_rate(OFFLINE_MODEL, directory, wanted)
+        ours, vectors = _rate(embedder, target)
+        floats, other_vectors = _rate(before, target)
+        same = _default_rate(OFFLINE_FLOAT_MODEL, directory, target)
+        plain = _default_rate(OFFLINE_MODEL, directory, target)
     alike = (vectors * other_vectors).sum(axis=1)
     figures.say("preparing the model, once", first.seconds, "s")
     figures.say("ours: integer products, a run a text", ours, "/s")

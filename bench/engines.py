@@ -53,22 +53,22 @@ type Search = Callable[[str], Awaitable[object]]
 async def measure(figures: Figures, engine: str, settings: Settings, servers: int, tools: int) -> None:
     """Fill a store of one engine, and search it."""
     figures.head(f"{engine}: {servers} registry servers, {tools} tools each, vectors given")
-    made = catalog(servers, tools)
+    result = catalog(servers, tools)
     embedder = Switchable(open_embedder(settings), worded)
     async with DataService(settings, embedder=embedder) as service:
         with measured() as watch:
-            await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(made, None))
+            await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(result, None))
         figures.say(f"{engine}: first ingestion", watch.seconds, "s")
         with measured() as watch:
-            await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(made, None))
+            await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(result, None))
         figures.say(f"{engine}: ingestion in which nothing changed", watch.seconds, "s")
-        changed = made.model_copy(update={"entries": (*catalog(1, tools, version=2).entries, *made.entries[1:])})
+        changed = result.model_copy(update={"entries": (*catalog(1, tools, version=2).entries, *result.entries[1:])})
         with measured() as watch:
             await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(changed, None))
         figures.say(f"{engine}: ingestion in which one entry changed", watch.seconds, "s")
         with measured() as watch:
             await check.reindex(service.store)
-        figures.say(f"{engine}: search tables made anew", watch.seconds, "s")
+        figures.say(f"{engine}: search tables rebuilt", watch.seconds, "s")
         await _searches(figures, engine, service)
         await _recall(figures, engine, service)
 
@@ -116,22 +116,25 @@ async def _recall(figures: Figures, engine: str, service: DataService) -> None:
         every = np.stack([np.frombuffer(row[2], dtype="<f4") for row in rows])
         owners = np.array([row[1] for row in rows])
         known = sorted(set(owners))
-        asked = [worded(query, every.shape[1]) for query in _QUERIES]
-        asked += [
-            worded(said.tools[0].description.split(".")[0], every.shape[1]) for said in catalog(_ASKED, 1).entries
+        request = [worded(query, every.shape[1]) for query in _QUERIES]
+        request += [
+            worded(words.tools[0].description.split(".")[0], every.shape[1]) for words in catalog(_ASKED, 1).entries
         ]
         for what, servers in (("all", None), ("half the servers", set(known[::2])), ("5 servers", set(known[:5]))):
             allowed = np.ones(len(rows), bool) if servers is None else np.isin(owners, list(servers))
-            found = []
-            for vector in asked:
+            results = []
+            for vector in request:
                 order = np.argsort(-np.where(allowed, every @ vector, -2))[:_LIMIT]
                 near = await index_of(connection).nearest_tools(
                     connection, Side.REGISTRY, vector, limit=_LIMIT, servers=servers
                 )
-                found.append(len({rows[place][0] for place in order} & {one.id for one in near}) / len(order))
+                results.append(len({rows[place][0] for place in order} & {one.id for one in near}) / len(order))
             least = 0.95 if servers is None or len(servers) > 5 else 1.0
             figures.say(
-                f"{engine}: recall@{_LIMIT} of the index against exact, {what}", statistics.mean(found), "", least=least
+                f"{engine}: recall@{_LIMIT} of the index against exact, {what}",
+                statistics.mean(results),
+                "",
+                least=least,
             )
 
 

@@ -94,7 +94,7 @@ def mutants_of(module: str, text: str) -> list[Mutant]:
             continue
         for changed in changed_nodes(node):
             whole = copy.deepcopy(tree)
-            target = next(found for at, found in enumerate(ast.walk(whole)) if at == place)
+            target = next(result for at, result in enumerate(ast.walk(whole)) if at == place)
             ast.copy_location(changed, target)
             _replace(_parent(target), target, changed)
             change = f"{_shown(node)} -> {_shown(changed)}  in {_function(node)}"
@@ -216,8 +216,8 @@ def run(modules: Sequence[str], sample: int, seed: int) -> tuple[int, list[Mutan
     for name in WARM:
         __import__(name)
     sys.dont_write_bytecode = True
-    with tempfile.TemporaryDirectory() as made:
-        root = Path(made)
+    with tempfile.TemporaryDirectory() as result:
+        root = Path(result)
         for part in ("src", "tests/unit", "tests/support", "docs", "migrations"):
             shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
         for file in ("pyproject.toml", "tests/__init__.py"):

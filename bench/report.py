@@ -35,13 +35,13 @@ class Figures:
 
     def say(self, name: str, value: float, unit: str, *, most: float | None = None, least: float | None = None) -> None:
         """One figure, with the limit it is to keep."""
-        limit, kept = "", True
+        limit, cached = "", True
         if most is not None:
-            limit, kept = f"at most {most:g}", value <= most
+            limit, cached = f"at most {most:g}", value <= most
         if least is not None:
-            limit, kept = f"at least {least:g}", value >= least
-        mark = "" if kept else "  MISSED"
-        if not kept:
+            limit, cached = f"at least {least:g}", value >= least
+        mark = "" if cached else "  MISSED"
+        if not cached:
             self.missed.append(name)
         sys.stdout.write(f"{name:<62} {value:>10.3f} {unit:<8} {limit}{mark}\n")
         sys.stdout.flush()

@@ -30,12 +30,12 @@ async def measure(figures: Figures, servers: int = SERVERS, tools: int = TOOLS) 
     with tempfile.TemporaryDirectory() as temporary:
         settings = Settings(db_url=f"sqlite:///{Path(temporary) / 'scale.db'}", cache_dir=Path(temporary))
         embedder = Switchable(open_embedder(settings))
-        made = catalog(servers, tools)
-        listed = listing(made, servers, tools)
+        result = catalog(servers, tools)
+        listed = listing(result, servers, tools)
         async with DataService(settings, embedder=embedder) as service:
-            written = await _ingest(figures, service, made, listed)
-            await _no_change(figures, service, embedder, made, listed)
-            await _changes(figures, service, embedder, made, listed)
+            written = await _ingest(figures, service, result, listed)
+            await _no_change(figures, service, embedder, result, listed)
+            await _changes(figures, service, embedder, result, listed)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             figures.say("most memory used by this process", peak, "MB", most=1024)
             await _baseline(figures, service, written)
@@ -87,8 +87,8 @@ async def _plainly_written(service: DataService) -> float:
     rows: dict[str, list[tuple[object, ...]]] = {}
     async with service.store.database.reading() as connection:
         for table in (*copied, "registry_tool_fts"):
-            found = await connection.execute(text(f"SELECT {columns.get(table, '*')} FROM {table}"))
-            rows[table] = [tuple(row) for row in found]
+            result = await connection.execute(text(f"SELECT {columns.get(table, '*')} FROM {table}"))
+            rows[table] = [tuple(row) for row in result]
     with tempfile.TemporaryDirectory() as temporary:
         empty = Settings(db_url=f"sqlite:///{Path(temporary) / 'plain.db'}", cache_dir=Path(temporary))
         async with DataService(empty, embedder=service.embedder):
@@ -165,9 +165,9 @@ async def _write_among_ten(service: DataService) -> float:
     with tempfile.TemporaryDirectory() as temporary:
         small = Settings(db_url=f"sqlite:///{Path(temporary) / 'small.db'}", cache_dir=Path(temporary))
         async with DataService(small, embedder=service.embedder) as other:
-            made = catalog(10, TOOLS)
-            await other.ingest_from(IngestPart.ALL, MadeUpSource(made, listing(made, 10, TOOLS)))
-            changed = list(made.entries)
+            result = catalog(10, TOOLS)
+            await other.ingest_from(IngestPart.ALL, MadeUpSource(result, listing(result, 10, TOOLS)))
+            changed = list(result.entries)
             changed[5] = catalog(6, TOOLS, version=2).entries[5]
             return await _write_seconds(other, changed)
 

@@ -96,7 +96,7 @@ async def _fill(settings: Settings) -> None:
 
 async def pictures() -> dict[str, str]:
     """An SVG by name for each area. The files are named relative to a temporary directory, so as no path shows."""
-    made: dict[str, str] = {}
+    result: dict[str, str] = {}
     settings = Settings(db_url="sqlite:///demo.db", toolhive_end_port_scan=0)
     with tempfile.TemporaryDirectory() as temporary, chdir(temporary):
         await _fill(settings)
@@ -112,8 +112,8 @@ async def pictures() -> dict[str, str]:
             for name, steps in AREAS.items():
                 await steps(pilot)
                 await settle(pilot)
-                made[name] = _named(name, app.export_screenshot(title="mcp-optimizer", simplify=True))
-    return made
+                result[name] = _named(name, app.export_screenshot(title="mcp-optimizer", simplify=True))
+    return result
 
 
 def _named(name: str, svg: str) -> str:

@@ -77,8 +77,8 @@ async def measure(figures: Figures, directory: Path, sizes: tuple[int, ...] = SI
     async with DataService(settings, embedder=embedder) as service:
         for size in sizes:
             embedder.real = size <= _REAL
-            made = catalog(size // _EACH, _EACH)
-            await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(made, None))
+            result = catalog(size // _EACH, _EACH)
+            await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(result, None))
             embedder.real = True
             await _row(figures, service, size)
 
@@ -145,14 +145,14 @@ async def _median_of_first(service: DataService, asked: Callable[[str], SearchQu
 
 async def _while_writing(service: DataService, asked: Callable[[str], SearchQuery]) -> list[float]:
     """Milliseconds, ascending, while another connection commits a change of one server's tools after the other."""
-    made = catalog(2, _EACH)
+    result = catalog(2, _EACH)
     stop = asyncio.Event()
 
     async def write() -> None:
         version = 2
         while not stop.is_set():
             changed = catalog(1, _EACH, version=version).entries
-            whole = made.model_copy(update={"entries": (*changed, *made.entries[1:]), "complete": False})
+            whole = result.model_copy(update={"entries": (*changed, *result.entries[1:]), "complete": False})
             await service.ingest_from(IngestPart.REGISTRY, MadeUpSource(whole, None))
             version += 1
             await asyncio.sleep(0.05)
@@ -175,7 +175,7 @@ async def _recall(service: DataService) -> float:
         return 0.0
     every = np.stack([np.frombuffer(row[2], dtype="<f4") for row in rows])
     owners = sorted({row[1] for row in rows})
-    found = []
+    results = []
     for share in (1, 3, len(owners)):
         servers = set(owners[::share])
         allowed = np.array([row[1] in servers for row in rows])
@@ -184,8 +184,8 @@ async def _recall(service: DataService) -> float:
             likeness = np.where(allowed, every @ vector, -2)
             best = {rows[place][0] for place in np.argsort(-likeness)[:_LIMIT]}
             (ours,) = held.nearest([vector], limit=_LIMIT, servers=None if share == 1 else servers)
-            found.append(len(best & {near.id for near in ours}) / len(best))
-    return statistics.mean(found)
+            results.append(len(best & {near.id for near in ours}) / len(best))
+    return statistics.mean(results)
 
 
 def run(figures: Figures) -> None:

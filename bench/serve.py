@@ -156,9 +156,9 @@ async def _ingested(url: str, within: float = 300.0) -> float:
     until = time.monotonic() + within
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         while time.monotonic() < until:
-            found = _INGESTED.search((await http.get(url.removesuffix("/mcp") + "/metrics")).text)
-            if found:
-                return float(found[1])
+            match = _INGESTED.search((await http.get(url.removesuffix("/mcp") + "/metrics")).text)
+            if match:
+                return float(match[1])
             await asyncio.sleep(0.5)
     raise RuntimeError("the ingestion did not end")
 
@@ -171,18 +171,18 @@ async def _warm(url: str) -> None:
 async def _loaded(figures: Figures, when: str, url: str, pid: int, kind: str, seconds: float) -> Load:
     """Put a load on the server, and say what became of it and what it cost whom."""
     cpu = cpu_of(pid)
-    made = await from_another_process(url, kind, seconds)
+    result = await from_another_process(url, kind, seconds)
     spent = cpu_of(pid) - cpu
-    calls = len(made.milliseconds)
-    figures.say(f"{when}: calls a second", made.rate, "/s", least=0.95 * RATE if kind == "offered" else None)
+    calls = len(result.milliseconds)
+    figures.say(f"{when}: calls a second", result.rate, "/s", least=0.95 * RATE if kind == "offered" else None)
     for share in (0.5, 0.95, 0.99):
-        figures.say(f"{when}: p{100 * share:.0f}", made.percentile(share), "ms")
-    figures.say(f"{when}: errors in {calls} calls", len(made.errors), "", most=0)
-    figures.say(f"{when}: processors the server took", spent / made.seconds, "")
-    figures.say(f"{when}: processors the clients took", made.cpu_seconds / made.seconds, "")
-    for error in sorted(set(made.errors))[:3]:
+        figures.say(f"{when}: p{100 * share:.0f}", result.percentile(share), "ms")
+    figures.say(f"{when}: errors in {calls} calls", len(result.errors), "", most=0)
+    figures.say(f"{when}: processors the server took", spent / result.seconds, "")
+    figures.say(f"{when}: processors the clients took", result.cpu_seconds / result.seconds, "")
+    for error in sorted(set(result.errors))[:3]:
         sys.stdout.write(f"  {error}\n")
-    return made
+    return result
 
 
 def run(figures: Figures) -> None:

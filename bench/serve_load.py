@@ -140,8 +140,8 @@ class _Client:
         """Call, and look at the answer. Raises what goes wrong."""
         params: dict[str, Any] = {"name": "find_tool", "arguments": arguments}
         if self._version == _PRESENT:
-            said = {"protocolVersion": self._version, "clientInfo": _INFO, "clientCapabilities": {}}
-            params["_meta"] = {f"io.modelcontextprotocol/{name}": value for name, value in said.items()}
+            text = {"protocolVersion": self._version, "clientInfo": _INFO, "clientCapabilities": {}}
+            params["_meta"] = {f"io.modelcontextprotocol/{name}": value for name, value in text.items()}
         async with self._turn:
             answer = await self._post({"id": next(self._ids), "method": "tools/call", "params": params})
         if not answer.startswith(b"{"):  # a stream of events
@@ -155,21 +155,21 @@ class _Client:
 
 async def offered(clients: list[_Client], seconds: float, made: Load) -> None:
     """What becomes of calls that come at a fixed rate."""
-    asked, begun = queries(seed=1), time.perf_counter()
+    request, begun = queries(seed=1), time.perf_counter()
     async with asyncio.TaskGroup() as calls:
         for number in range(int(seconds * RATE)):
             due = begun + number / RATE
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            calls.create_task(_timed(clients[number % len(clients)], next(asked), due, made))
+            calls.create_task(_timed(clients[number % len(clients)], next(request), due, made))
 
 
 async def most(clients: list[_Client], seconds: float, made: Load) -> None:
     """As many calls as are answered."""
-    asked, end = queries(seed=2), time.perf_counter() + seconds
+    request, end = queries(seed=2), time.perf_counter() + seconds
 
     async def again(client: _Client) -> None:
         while (start := time.perf_counter()) < end:
-            await _timed(client, next(asked), start, made)
+            await _timed(client, next(request), start, made)
 
     await asyncio.gather(*map(again, clients))
 
@@ -185,13 +185,13 @@ async def _timed(client: _Client, arguments: dict[str, str], start: float, made:
 async def put(kind: str, url: str, seconds: float) -> Load:
     """Put a load of a kind on the server."""
     version = _BEFORE if kind == "most-sessions" else _PRESENT
-    clients, made = [_Client(url, version) for _ in range(CLIENTS)], Load()
+    clients, result = [_Client(url, version) for _ in range(CLIENTS)], Load()
     for client in clients:
         await client.begin()
     cpu, begun = _cpu(), time.perf_counter()
-    await (offered if kind == "offered" else most)(clients, seconds, made)
-    made.seconds, made.cpu_seconds = time.perf_counter() - begun, _cpu() - cpu
-    return made
+    await (offered if kind == "offered" else most)(clients, seconds, result)
+    result.seconds, result.cpu_seconds = time.perf_counter() - begun, _cpu() - cpu
+    return result
 
 
 def _cpu() -> float:
@@ -204,17 +204,17 @@ async def from_another_process(url: str, kind: str, seconds: float) -> Load:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.serve_load", url, kind, str(seconds), stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await process.communicate()
+    text, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"the load ended with {process.returncode}")
-    return Load(**json.loads(said))
+    return Load(**json.loads(text))
 
 
 def main() -> None:
     """Make the load, and print what became of it."""
     url, kind, seconds = sys.argv[1:]
-    made = asyncio.run(put(kind, url, float(seconds)), loop_factory=uvloop.new_event_loop)
-    sys.stdout.write(json.dumps(asdict(made)))
+    result = asyncio.run(put(kind, url, float(seconds)), loop_factory=uvloop.new_event_loop)
+    sys.stdout.write(json.dumps(asdict(result)))
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ def _walk(figures: Figures, title: str, crowd: int, tools: int, servers: int = S
     figures.head(title)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "tui.db"
-        made = _python("bench.tui_store", "make", str(file), *map(str, (servers, servers, tools, crowd)))
-        subprocess.run(made, check=True)
+        result = _python("bench.tui_store", "make", str(file), *map(str, (servers, servers, tools, crowd)))
+        subprocess.run(result, check=True)
         with subprocess.Popen(_python("bench.tui_walk", str(file)), stdout=subprocess.PIPE, text=True) as walk:
             assert walk.stdout is not None
             for line in walk.stdout:

@@ -26,13 +26,13 @@ def service_of(file: Path) -> DataService:
 
 async def make(file: Path, servers: int, workloads: int, tools: int, crowd: int) -> None:
     """Fill a store."""
-    made = catalog(servers, tools)
-    listed = listing(made, workloads, tools)
-    first = made.entries[0].identity
+    result = catalog(servers, tools)
+    listed = listing(result, workloads, tools)
+    first = result.entries[0].identity
     crowded = tuple(w.model_copy(update={"identity": first}) for w in listed.workloads[:crowd])
     listed = WorkloadListing(source="made up", workloads=crowded + listed.workloads[crowd:])
     async with service_of(file) as service:
-        await service.ingest_from(IngestPart.ALL, MadeUpSource(made, listed))
+        await service.ingest_from(IngestPart.ALL, MadeUpSource(result, listed))
 
 
 async def change(file: Path, share: float) -> None:

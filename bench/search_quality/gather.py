@@ -67,8 +67,8 @@ class Corpus(NamedTuple):
     @property
     def described(self) -> int:
         """Tools with a description."""
-        found = [*self.catalog.entries, *self.listing.workloads]
-        return sum(bool(tool.description) for server in found for tool in server.tools or ())
+        results = [*self.catalog.entries, *self.listing.workloads]
+        return sum(bool(tool.description) for server in results for tool in server.tools or ())
 
 
 async def gather(programs: Sequence[Program] = PROGRAMS) -> Corpus:
@@ -103,8 +103,8 @@ async def _listed(program: Program) -> tuple[ToolDefinition, ...] | None:
         )
         with suppress(Exception):
             async with asyncio.timeout(_START), Client(stdio_client(parameters, errlog=errors)) as client:
-                found = await client.list_tools()
-                details = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in found.tools]
+                result = await client.list_tools()
+                details = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in result.tools]
                 return tuple(ToolDefinition(name=item["name"], details=item) for item in details)
     return None
 
@@ -118,10 +118,10 @@ def _workload(name: str, tools: Sequence[ToolDefinition]) -> ObservedWorkload:
 def _sample() -> list[ObservedWorkload]:
     """The running workloads of the demonstration's sample."""
     listing = parse_snapshot(sample_snapshot(), source="sample").listing
-    found = listing.workloads if listing else ()
+    result = listing.workloads if listing else ()
     return [
         _workload(item.name, item.tools)
-        for item in found
+        for item in result
         if item.tools and item.status == "running" and not item.name.startswith("[")
     ]
 

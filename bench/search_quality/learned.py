@@ -64,13 +64,13 @@ async def _learned(pool: PublicSet) -> tuple[Scores, Scores, LearnReport]:
 
 
 async def _scores(service: DataService, questions: Sequence[ConfirmableAction], *, plain: bool) -> Scores:
-    made = []
+    results = []
     for question in questions:
         hits = await service.search(SearchQuery(text=question.text, limit=DEPTH, plain=plain))
         right = frozenset().union(*question.groups)
         groups = [group.__contains__ for group in question.groups]
-        made.append(measure(right.__contains__, groups, [(hit.server, hit.tool) for hit in hits], SHOWN))
-    return np.array(made)
+        results.append(measure(right.__contains__, groups, [(hit.server, hit.tool) for hit in hits], SHOWN))
+    return np.array(results)
 
 
 def _table(name: str, plain: Sequence[Scores], learned: Sequence[Scores], outcome: str) -> None:

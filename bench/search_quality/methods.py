@@ -61,17 +61,17 @@ class Compared:
             index = index_of(connection)
             for side in Side:
                 if vector is not None:
-                    found = await index.nearest_tools(connection, side, vector, limit=DEPTH, servers=None)
-                    near += [(item.distance, item.id) for item in found]
+                    results = await index.nearest_tools(connection, side, vector, limit=DEPTH, servers=None)
+                    near += [(item.distance, item.id) for item in results]
                 terms = query_terms(text)
                 matches = await index.matching_tools(connection, side, terms, limit=DEPTH, servers=None)
                 words += [(-match.score, match.id) for match in matches]
-        by_vector, by_words = ([key for _, key in sorted(found)][:DEPTH] for found in (near, words))
+        by_vector, by_words = ([key for _, key in sorted(results)][:DEPTH] for results in (near, words))
         both = by_vector[:_EACH] + [key for key in by_words if key not in by_vector[:_EACH]][:_EACH]
         hits = await self._service.search(SearchQuery(text=text, scope=Scope.ALL, status=None, limit=DEPTH))
         lists = (by_vector, by_words, both, self._by_bm25(text))
-        found = [[self._pairs[key] for key in keys] for keys in lists]
-        return dict(zip(METHODS, [*found, [(hit.server, hit.tool) for hit in hits]], strict=True))
+        results = [[self._pairs[key] for key in keys] for keys in lists]
+        return dict(zip(METHODS, [*results, [(hit.server, hit.tool) for hit in hits]], strict=True))
 
     def _by_bm25(self, text: str) -> list[str]:
         tokens = bm25s.tokenize([text], stopwords="en", return_ids=False, show_progress=False)

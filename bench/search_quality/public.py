@@ -66,7 +66,7 @@ def read_set(path: Path) -> PublicSet:
 
 async def _scores(pool: PublicSet) -> dict[str, Scores]:
     """Recall at 8 and reciprocal rank of every query, by method."""
-    made: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
+    value: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
     with tempfile.TemporaryDirectory() as directory:
         async with DataService(Settings(db_url=f"sqlite:///{directory}/quality.db")) as service:
             await service.ingest_from(IngestPart.WORKLOADS, MadeUpSource(None, pool.listing))
@@ -75,9 +75,9 @@ async def _scores(pool: PublicSet) -> dict[str, Scores]:
             for question in pool.questions:
                 right = frozenset[Pair]().union(*question.groups)
                 members = [group.__contains__ for group in question.groups]
-                for method, found in (await compared.ask(question.text)).items():
-                    made[method].append(measure(right.__contains__, members, found, _SHOWN))
-    return {method: np.array(pairs) for method, pairs in made.items()}
+                for method, result in (await compared.ask(question.text)).items():
+                    value[method].append(measure(right.__contains__, members, result, _SHOWN))
+    return {method: np.array(pairs) for method, pairs in value.items()}
 
 
 async def run_public(figures: Figures, folder: Path) -> None:

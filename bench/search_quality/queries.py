@@ -307,9 +307,9 @@ def queries() -> list[Query]:
         "long, with values": LONG, "agent's": AGENT, "other languages": OTHER_LANGUAGES,
         **{language: lines_of(language) for language in LANGUAGES}, "nothing": NOTHING,
     }  # fmt: skip
-    found: list[Query] = []
+    results: list[Query] = []
     for kind, block in kinds.items():
         for place, line in enumerate(block.splitlines()):
             text, _, answers = line.partition(" | ")
-            found.append(Query(kind, text, tuple(answers.split()), held=bool(place % 2)))
-    return found
+            results.append(Query(kind, text, tuple(answers.split()), held=bool(place % 2)))
+    return results

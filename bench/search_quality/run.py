@@ -44,8 +44,8 @@ async def measure(figures: Figures, corpus: Corpus, directory: Path) -> None:
             if not query.answers or not _answerable(query, corpus):
                 unanswerable.append(query)
                 continue
-            for method, found in (await compared.ask(query.text)).items():
-                places[method][query] = first_right(query, found)
+            for method, result in (await compared.ask(query.text)).items():
+                places[method][query] = first_right(query, result)
         nothing = await _nothing_right(service)
     _print(figures, places, [query for query in unanswerable if query.answers], nothing)
 
@@ -77,12 +77,12 @@ def _print(
     say = sys.stdout.write
     if skipped:
         say(f"{len(skipped)} queries left out: no right tool could be had here\n")
-    for title, wanted in (("tuned on", {False}), ("reported only", {True}), ("all", {False, True})):
-        count = sum(query.held in wanted for query in places[OURS])
+    for title, target in (("tuned on", {False}), ("reported only", {True}), ("all", {False, True})):
+        count = sum(query.held in target for query in places[OURS])
         say(f"\n{title} ({count} queries){'':<{24 - len(title)}} recall@1   @5     @8     MRR\n")
         table = {
-            method: scores([place for query, place in found.items() if query.held in wanted])
-            for method, found in places.items()
+            method: scores([place for query, place in result.items() if query.held in target])
+            for method, result in places.items()
         }
         for method, row in table.items():
             say(f"  {method:<38} {'  '.join(f'{value:.3f}' for value in row)}\n")

@@ -209,7 +209,7 @@ class Settings(BaseSettings):
     k8s_namespace: Annotated[str, Field(validation_alias=_env("k8s_namespace"))] = ""
     """Namespaces to look into, separated by commas. Empty: all of them."""
     k8s_token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-    """The file with the token for the API server; read anew for every poll, as tokens are renewed."""
+    """The file with the token for the API server; read again for every poll, as tokens are renewed."""
     k8s_ca_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
     """The file with the certificates that the API server's is checked against; where there is none, the system's."""
 

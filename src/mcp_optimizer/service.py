@@ -203,11 +203,11 @@ class DataService:
         """Every count of the first screen, the last runs and the open problems."""
         async with self.store.database.reading() as connection:
             runs = await run_log.latest_runs(connection, _OVERVIEW_ROWS)
-            found = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
+            result = await problems.views(connection, include_closed=False, limit=_OVERVIEW_ROWS)
         view_builder = await self._view_builder()
-        found = [*view_builder.suspicions(), *found, *view_builder.disagreements()][:_OVERVIEW_ROWS]
-        made = view_builder.overview(runs, found, database=self.store.database.label, model=self.embedder.model)
-        return made.model_copy(update={"servers": tuple(await self.running_servers())})
+        result = [*view_builder.suspicions(), *result, *view_builder.disagreements()][:_OVERVIEW_ROWS]
+        value = view_builder.overview(runs, result, database=self.store.database.label, model=self.embedder.model)
+        return value.model_copy(update={"servers": tuple(await self.running_servers())})
 
     async def registry_servers(self) -> list[RegistryServerView]:
         """All registry servers, by name."""
@@ -322,10 +322,10 @@ class DataService:
     async def problems(self, *, include_closed: bool = False, limit: int = 500) -> list[ProblemView]:
         """Problems of single items, the open ones first, then the newest; disagreeing provenance among them."""
         async with self.store.database.reading() as connection:
-            found = await problems.views(connection, include_closed=include_closed, limit=limit)
+            result = await problems.views(connection, include_closed=include_closed, limit=limit)
         view_builder = await self._view_builder(counts=False)
         present = [*view_builder.suspicions(), *view_builder.disagreements()]
-        return sorted([*present, *found], key=lambda problem: not problem.open)[:limit]
+        return sorted([*present, *result], key=lambda problem: not problem.open)[:limit]
 
     async def changes(self, limit: int = 200) -> list[ChangeView]:
         """The last lines of the change log, newest first."""
@@ -405,7 +405,7 @@ class DataService:
         return await self._deletion.workloads(names, dry_run=dry_run)
 
     async def rematch(self, names: Sequence[str] | None = None, *, dry_run: bool = False) -> RelationReport:
-        """Match workloads anew, or all of them (None). Gives relations, takes none away (L3)."""
+        """Match workloads again, or all of them (None). Gives relations, takes none away (L3)."""
         if not dry_run:
             self._refuse_read_only("re-match workloads")
         return await self._relating.rematch(names, dry_run=dry_run)
@@ -507,7 +507,7 @@ class DataService:
         return await check(self.store)
 
     async def reindex(self, on_progress: ProgressCallback | None = None) -> ReindexReport:
-        """Make the search tables anew from the core tables. What can't be an embedding is embedded anew before."""
+        """Rebuild the search index from the core tables. What can't be an embedding is re-embedded before."""
         self._refuse_read_only("reindex")
         async with self.store.database.reading() as connection:
             wrong = await embedding_damage.damaged(connection)
@@ -519,7 +519,7 @@ class DataService:
         return ReindexReport(indexed=await reindex(self.store), damaged=wrong, embedded_texts=embedded)
 
     async def reembed(self, on_progress: Callable[[int, int], None] | None = None) -> int:
-        """Embed everything anew with the settings' model, and search with that from then on; the number of texts
+        """Re-embed everything with the settings' model, and search with that from then on; the number of texts
         embedded now. Needs no :meth:`open`, which refuses a store of another model (E3)."""
         self._refuse_read_only("re-embed")
         database = self.store.database
@@ -629,15 +629,15 @@ class DataService:
         One with counts is kept until a change is logged, by whomever.
         """
         async with self._view_builder_lock, self.store.database.reading() as connection:
-            kept = self._cached_view_builder
-            if kept is not None and kept.state.sequence == await change_log.last_change(connection):
-                return kept
-            made = ViewBuilder(
+            cached = self._cached_view_builder
+            if cached is not None and cached.state.sequence == await change_log.last_change(connection):
+                return cached
+            instance = ViewBuilder(
                 await self.store.state(connection),
                 await self.store.registry_tools.counts(connection) if counts else {},
                 await self.store.workload_tools.counts(connection) if counts else {},
                 await self.store.definitions.suspects(connection),
             )
             if counts:
-                self._cached_view_builder = made
-        return made
+                self._cached_view_builder = instance
+        return instance

@@ -82,6 +82,6 @@ class FakeEmbedder:
         return mean
 
     def forget(self) -> None:
-        """Start counting anew."""
+        """Start counting again."""
         self.texts.clear()
         self.calls = 0

@@ -332,7 +332,7 @@ class RelationshipMachine(RuleBasedStateMachine):
 
     @rule()
     def the_program_starts_anew(self) -> None:
-        self.lab.counts["start anew"] += 1
+        self.lab.counts["start again"] += 1
         before = dump(self.lab.place)
         self.lab.run(self.service.close())
         self.service = self._opened()

@@ -362,7 +362,7 @@ class Rulebook:
     # By hand
 
     def rematch(self, names: Collection[str] | None) -> dict[str, list[str]]:
-        """Match anew (L3); who is linked by it, and who is rejected."""
+        """Match again (L3); who is linked by it, and who is rejected."""
         linked, rejected = [], []
         for name in sorted(self.workloads if names is None else names):
             workload = self.workloads[name]

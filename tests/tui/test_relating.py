@@ -186,7 +186,7 @@ async def test_the_ways_on_stand_beside_the_explanation_with_their_dry_runs() ->
     async with running(service, size=(120, 50)) as (app, pilot):
         await press(pilot, "3", "G", "e")
         detail = view(app).query_one(DetailPane)
-        assert "dry run: sqlite-dev would inherit from sqlite; 0 texts to embed anew" in " ".join(detail.text.split())
+        assert "dry run: sqlite-dev would inherit from sqlite; 0 texts to re-embed" in " ".join(detail.text.split())
         assert set(calls(service, "rematch")) == {(("sqlite-dev",), True)}
         await press(pilot, "3", "g", *"jjjj", "e")
         assert "dry run: maps-v1 would inherit from maps" in " ".join(detail.text.split())

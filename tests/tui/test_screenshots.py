@@ -15,7 +15,7 @@ def _texts(svg: str) -> list[str]:
 
 
 async def test_the_pictures_are_current() -> None:
-    """Byte by byte; ``task screenshots`` makes them anew."""
+    """Byte by byte; ``task screenshots`` makes them again."""
     shown = await pictures()
     kept = {path.stem: path.read_text(encoding="utf-8") for path in DIRECTORY.glob("*.svg")}
     assert set(kept) == set(shown) == set(AREAS)

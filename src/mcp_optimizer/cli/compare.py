@@ -79,31 +79,31 @@ def _sections(comparison: "Comparison") -> list[ReportSection]:
 
 
 def _registry(comparison: "Comparison") -> Iterator[ReportSection]:
-    found = comparison.registry
-    if found is not None:
-        yield "entries added", [(item.name, item.identity) for item in found.added]
-        yield "entries removed", [(item.name, item.identity) for item in found.removed]
-        yield "entries renamed", [(item.before, "->", item.after) for item in found.renamed]
-        yield "entries re-tagged", [(item.name, item.before, "->", item.after) for item in found.retagged]
-        yield "entries otherwise changed", _names(found.updated)
+    result = comparison.registry
+    if result is not None:
+        yield "entries added", [(item.name, item.identity) for item in result.added]
+        yield "entries removed", [(item.name, item.identity) for item in result.removed]
+        yield "entries renamed", [(item.before, "->", item.after) for item in result.renamed]
+        yield "entries re-tagged", [(item.name, item.before, "->", item.after) for item in result.retagged]
+        yield "entries otherwise changed", _names(result.updated)
 
 
 def _workloads(comparison: "Comparison") -> Iterator[ReportSection]:
-    found = comparison.workloads
-    if found is not None:
-        yield "workloads added", [(item.name, item.identity) for item in found.added]
-        yield "workloads removed", [(item.name, item.identity) for item in found.removed]
-        yield "workloads changed", [(item.name, item.before, "->", item.after) for item in found.changed]
+    result = comparison.workloads
+    if result is not None:
+        yield "workloads added", [(item.name, item.identity) for item in result.added]
+        yield "workloads removed", [(item.name, item.identity) for item in result.removed]
+        yield "workloads changed", [(item.name, item.before, "->", item.after) for item in result.changed]
         yield (
             "linked",
             [
                 (link.workload, "to", link.after or "", *(("instead of", link.before) if link.before else ()))
-                for link in found.linked
+                for link in result.linked
             ],
         )
-        yield "unlinked", [(link.workload, "from", link.before or "") for link in found.unlinked]
-        yield "drifted", [(item.workload, item.running, "catalog names", item.catalog) for item in found.drifted]
-        yield "no longer drifted", _names(found.drift_ended)
+        yield "unlinked", [(link.workload, "from", link.before or "") for link in result.unlinked]
+        yield "drifted", [(item.workload, item.running, "catalog names", item.catalog) for item in result.drifted]
+        yield "no longer drifted", _names(result.drift_ended)
 
 
 def _names(names: Iterable[str]) -> list[tuple[str, ...]]:

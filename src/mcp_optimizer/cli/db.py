@@ -39,13 +39,13 @@ def check(program: Program, *, as_json: bool) -> int:
 @json_option
 @click.pass_obj
 def reindex(program: Program, *, as_json: bool) -> None:
-    """Make the search tables anew from the core tables. Only embeddings that are damaged are made anew, too."""
+    """Rebuild the search index from the core tables. Only embeddings that are damaged are rebuilt, too."""
 
     async def work(service: "DataService") -> ReindexReport:
         return await service.reindex(embedding_progress())
 
     report = program.run(work)
-    damaged = f"; {report.damaged} damaged embeddings made anew" if report.damaged else ""
+    damaged = f"; {report.damaged} damaged embeddings rebuilt" if report.damaged else ""
     emit(report, as_json=as_json, text=lambda: f"{report.indexed} rows indexed{damaged}")
 
 
@@ -53,7 +53,7 @@ def reindex(program: Program, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def reembed(program: Program, *, as_json: bool) -> None:
-    """Embed everything anew with the configured model. Searches use the old vectors until all is done.
+    """Re-embed everything with the configured model. Searches use the old vectors until all is done.
 
     When it is stopped, the next one goes on from there.
     """
@@ -89,10 +89,10 @@ def doctor(program: Program, *, as_json: bool) -> int:
 def describe(report: CheckReport) -> str:
     """Findings, one a line; what is wrong with its remedy below it."""
     width = max((len(finding.name) for finding in report.findings), default=0)
-    said: list[str] = []
+    text: list[str] = []
     for finding in report.findings:
         mark = "ok   " if finding.ok else "WRONG"
-        said.append(f"{mark}  {finding.name:<{width}}  {one_line(finding.detail)}")
+        text.append(f"{mark}  {finding.name:<{width}}  {one_line(finding.detail)}")
         if not finding.ok and finding.remedy:
-            said.append(f"       {'':<{width}}  try: {one_line(finding.remedy)}")
-    return "\n".join(said)
+            text.append(f"       {'':<{width}}  try: {one_line(finding.remedy)}")
+    return "\n".join(text)

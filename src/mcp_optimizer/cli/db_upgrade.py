@@ -84,12 +84,12 @@ def quarantine(program: Program, *, as_json: bool) -> None:
     async def work(service: "DataService") -> list[QuarantinedContent]:
         return await service.quarantined()
 
-    found = program.run(work)
+    result = program.run(work)
     if as_json:
-        rows = [{**plain(row), "row": json.loads(row.row)} for row in found]
+        rows = [{**plain(row), "row": json.loads(row.row)} for row in result]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        shown = [(row.table, row.name, row.reason) for row in found]
+        shown = [(row.table, row.name, row.reason) for row in result]
         click.echo(table(("FROM", "NAME", "WHY"), shown, empty="nothing is in quarantine"))
 
 
@@ -112,31 +112,31 @@ def describe_backup(report: BackupReport) -> str:
 
 def describe_copy(report: CopyReport) -> str:
     """A copy in words."""
-    said = [f"  {one_line(table.table)}: {table.rows} rows" for table in report.tables if table.rows]
-    return "\n".join([f"{report.rows} rows copied to {report.target}, compared and the same", *said])
+    text = [f"  {one_line(table.table)}: {table.rows} rows" for table in report.tables if table.rows]
+    return "\n".join([f"{report.rows} rows copied to {report.target}, compared and the same", *text])
 
 
 def describe_upgrade(report: UpgradeReport) -> str:
     """What an upgrade did, or would do, with every row accounted for."""
     if not report.done:
         return "already up to date"
-    said = [("would " if report.dry_run else "") + step for step in report.done]
+    text = [("would " if report.dry_run else "") + step for step in report.done]
     if report.backup is not None:
-        said.append(f"backup: {describe_backup(report.backup)}")
+        text.append(f"backup: {describe_backup(report.backup)}")
     elif report.shape == "earlier revision" and not report.dry_run:
-        said.append("no copy was made: it is no file; its server has its own means (pg_dump)")
+        text.append("no copy was made: it is no file; its server has its own means (pg_dump)")
     for count in report.counts:
         parts = [f"{count.placed} placed"]
         parts += [f"{count.shared} as duplicates of another"] if count.shared else []
         parts += [f"{count.quarantined} in quarantine"] if count.quarantined else []
-        said.append(f"  {count.table}: {count.rows} rows, {', '.join(parts)}")
+        text.append(f"  {count.table}: {count.rows} rows, {', '.join(parts)}")
     if report.counts:
         verb = "to be embedded" if report.dry_run else "embedded"
-        said.append(
+        text.append(
             f"  workloads: {report.linked} linked, {report.autonomous} autonomous; {report.embedded_texts} texts {verb}"
         )
-    said += [f"  {one_line(note.name)}: {one_line(note.reason)}" for note in report.notes]
+    text += [f"  {one_line(note.name)}: {one_line(note.reason)}" for note in report.notes]
     if report.quarantined:
-        said.append("in quarantine (`mcp-optimizer db quarantine` shows them):")
-        said += [f"  {row.table} {one_line(row.name) or row.id}: {one_line(row.reason)}" for row in report.quarantined]
-    return "\n".join(said)
+        text.append("in quarantine (`mcp-optimizer db quarantine` shows them):")
+        text += [f"  {row.table} {one_line(row.name) or row.id}: {one_line(row.reason)}" for row in report.quarantined]
+    return "\n".join(text)

@@ -13,6 +13,6 @@ def describe_deletion(report: DeletionReport) -> str:
     lines = [f"{verb} {len(report.deleted)} {noun}{plural}: {names}", f"  with {report.tools} tools"]
     if report.unlinked:
         lines.append(f"  these workloads become autonomous: {', '.join(map(one_line, report.unlinked))}")
-        lines.append(f"  {report.reembedded_texts} of their tools are embedded anew")
+        lines.append(f"  {report.reembedded_texts} of their tools are re-embedded")
     lines.append("  Only this database changes: what a source still lists comes back with the next ingestion.")
     return "\n".join(lines)

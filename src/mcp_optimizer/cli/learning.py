@@ -81,17 +81,17 @@ def read_saved(path: str) -> "list[SavedQuery]":
 
 def _learned(report: LearnReport) -> str:
     outcome = "accepted" if report.accepted else "not accepted"
-    said = [f"{outcome}: {report.reason}{' (dry run: nothing was stored)' if report.dry_run else ''}"]
-    said.append(f"{report.calls} calls after {report.queries} different queries")
+    text = [f"{outcome}: {report.reason}{' (dry run: nothing was stored)' if report.dry_run else ''}"]
+    text.append(f"{report.calls} calls after {report.queries} different queries")
     if report.before is not None and report.after is not None:
-        said.append(
+        text.append(
             f"{report.held_out} queries, each held out from training once: "
             f"recall@8 {report.before.recall:.3f} -> {report.after.recall:.3f}, "
             f"MRR {report.before.mrr:.3f} -> {report.after.mrr:.3f}, {report.seconds:.1f} s"
         )
     if report.tools:
         rows = [(tool.server, tool.tool, tool.calls, tool.votes) for tool in report.tools[:_MAX_TOOLS_SHOWN]]
-        said += ["", table(("SERVER", "TOOL", "CALLS", "VOTES"), rows, empty="")]
+        text += ["", table(("SERVER", "TOOL", "CALLS", "VOTES"), rows, empty="")]
     if report.moved:
         rows = [
             (
@@ -102,9 +102,9 @@ def _learned(report: LearnReport) -> str:
             )
             for m in report.moved
         ]
-        said += ["", table(("HELD-OUT QUERY", "TOOL", "PLACE", "LEARNED"), rows, empty="")]
-    said += [f"lost: {one_line(lost)}" for lost in report.lost]
-    return "\n".join(said)
+        text += ["", table(("HELD-OUT QUERY", "TOOL", "PLACE", "LEARNED"), rows, empty="")]
+    text += [f"lost: {one_line(lost)}" for lost in report.lost]
+    return "\n".join(text)
 
 
 def _forgot(report: ForgetReport) -> str:

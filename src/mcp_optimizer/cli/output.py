@@ -43,15 +43,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     """Rows under headings: cut to the terminal's width, or in full where there is no terminal."""
     if not rows:
         return empty
-    made = Table(*columns, box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for column in made.columns:
+    instance = Table(*columns, box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column in instance.columns:
         column.no_wrap = True
         column.overflow = "ellipsis"
     for row in rows:
-        made.add_row(*(Text(one_line("" if cell is None else str(cell))) for cell in row))
+        instance.add_row(*(Text(one_line("" if cell is None else str(cell))) for cell in row))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
     with console.capture() as captured:
-        console.print(made)
+        console.print(instance)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 

@@ -62,7 +62,7 @@ def delete_servers(program: Program, names: tuple[str, ...], *, dry_run: bool, y
 
 
 def _describe(server: "RegistryServerDetail") -> str:
-    said = facts(
+    text = facts(
         [
             ("name", server.name),
             ("title", server.title),
@@ -80,4 +80,4 @@ def _describe(server: "RegistryServerDetail") -> str:
     )
     description = "\n".join(lines(server.description))
     tools = [f"  {one_line(tool.name)}  {lines(tool.description)[0]}".rstrip() for tool in server.tool_list]
-    return "\n".join([said, "", description, "", f"{len(tools)} tools", *tools])
+    return "\n".join([text, "", description, "", f"{len(tools)} tools", *tools])

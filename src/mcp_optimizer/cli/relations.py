@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def rematch(
     program: Program, names: tuple[str, ...], *, everything: bool, dry_run: bool, yes: bool, as_json: bool
 ) -> int:
-    """Match workloads anew. Where nothing matches, a workload keeps what it has."""
+    """Match workloads again. Where nothing matches, a workload keeps what it has."""
     if bool(names) == everything:
         raise click.UsageError("name workloads, or give --all")
-    wanted = None if everything else names
-    return _change(program, lambda service, dry: service.rematch(wanted, dry_run=dry), dry_run, yes, as_json=as_json)
+    target = None if everything else names
+    return _change(program, lambda service, dry: service.rematch(target, dry_run=dry), dry_run, yes, as_json=as_json)
 
 
 @workload.command("link")
@@ -93,7 +93,7 @@ def describe_relations(report: RelationReport) -> str:
     lines += [f"{one_line(name)}  {would}autonomous" for name in report.unlinked]
     lines += [f"{one_line(item.name)}  unchanged: it {one_line(item.reason)}" for item in report.unchanged]
     lines += [f"{one_line(item.name)}  rejected: {one_line(item.reason)}" for item in report.rejected]
-    lines.append(f"{report.reembedded_texts} tools {would}embedded anew")
+    lines.append(f"{report.reembedded_texts} tools {would}re-embedded")
     return "\n".join(lines)
 
 
@@ -131,5 +131,5 @@ def describe_resolution(report: ResolutionReport) -> str:
         lines.append(f"  taken in, as the duplicate is resolved: {', '.join(map(one_line, report.admitted))}")
     if report.left_waiting:
         lines.append(f"  the next `ingest workloads` takes in: {', '.join(map(one_line, report.left_waiting))}")
-    lines.append(f"  {report.reembedded_texts} tools embedded anew")
+    lines.append(f"  {report.reembedded_texts} tools re-embedded")
     return "\n".join(lines)

@@ -68,24 +68,24 @@ def search(
     if query is None:
         raise click.UsageError("give a query, or --check FILE")
     if servers:
-        found = program.run(lambda service: service.search_servers(query, limit))
-        emit(found, as_json=as_json, text=lambda: _servers(found))
+        result = program.run(lambda service: service.search_servers(query, limit))
+        emit(result, as_json=as_json, text=lambda: _servers(result))
         return DONE
-    asked = SearchQuery(
+    request = SearchQuery(
         text=query, scope=Scope(scope), limit=limit, group=group, status=None if status == "any" else status,
         plain=plain, compare=not plain,
     )  # fmt: skip
     if expected is not None:
-        return _why(program, asked, expected, as_json=as_json)
+        return _why(program, request, expected, as_json=as_json)
 
     async def work(service: "DataService") -> tuple[list[SearchHit], int]:
-        return await service.search(asked), await service.search_tokens(asked) if explain else 0
+        return await service.search(request), await service.search_tokens(request) if explain else 0
 
     hits, baseline = program.run(work)
 
     def said() -> str:
-        told = _explained(hits, baseline) if explain else _listed(hits)
-        return f"{WEAK_WORDS}\n{told}" if are_weak(hits) else told
+        text = _explained(hits, baseline) if explain else _listed(hits)
+        return f"{WEAK_WORDS}\n{text}" if are_weak(hits) else text
 
     emit([{**plain_values(hit), "weak": is_weak(hit)} for hit in hits], as_json=as_json, text=said)
     return DONE
@@ -142,14 +142,14 @@ def _listed(hits: list[SearchHit]) -> str:
 
 
 def _explained(hits: list[SearchHit], baseline: int) -> str:
-    said: list[str] = []
+    text: list[str] = []
     for place, hit in enumerate(hits, start=1):
-        said += [f"{place}. {one_line(hit.server)} / {one_line(hit.tool)}  score {hit.score:.4f}", f"   {why(hit)}"]
-        said += [f"   {name}: {highlighted(hit, name)}" for name in hit.matched]
+        text += [f"{place}. {one_line(hit.server)} / {one_line(hit.tool)}  score {hit.score:.4f}", f"   {why(hit)}"]
+        text += [f"   {name}: {highlighted(hit, name)}" for name in hit.matched]
     if not hits:
         return _EMPTY
     returned = sum(hit.tokens for hit in hits)
-    return "\n".join([*said, f"{returned} tokens returned, of {baseline} of all tools searched"])
+    return "\n".join([*text, f"{returned} tokens returned, of {baseline} of all tools searched"])
 
 
 def why(hit: SearchHit) -> str:

@@ -45,7 +45,7 @@ def demo(program: Program, registry: str | None, *, read_only: bool) -> int:
 
 
 def demonstrate(program: Program, registry: str | None, *, read_only: bool) -> int:
-    """Show sample data until the screens are left; each time they ask for sample data it is made anew."""
+    """Show sample data until the screens are left; each time they ask for sample data it is rebuilt."""
     from mcp_optimizer.demo.background import in_background
     from mcp_optimizer.demo.sample import sample_catalog_before
     from mcp_optimizer.demo.simulator import ToolHiveSimulator, load_registry

@@ -29,14 +29,14 @@ def workload() -> None:
 @click.pass_obj
 def list_workloads(program: Program, *, as_json: bool) -> None:
     """List all workloads, rejected and unidentified ones included."""
-    found = program.run(lambda service: service.workloads())
+    result = program.run(lambda service: service.workloads())
     columns = ("NAME", "STATUS", "RELATION", "REGISTRY SERVER", "DRIFT", "TOOLS", "GROUP", "IDENTITY")
     rows = [
         (w.name, w.status, _relation(w), w.registry_server, "drifted" if w.drift else "", w.tools, w.group, w.identity)
-        for w in found
+        for w in result
     ]
     empty = "No workloads. Start ToolHive and run `ingest workloads`."
-    emit(found, as_json=as_json, text=lambda: table(columns, rows, empty=empty))
+    emit(result, as_json=as_json, text=lambda: table(columns, rows, empty=empty))
 
 
 def _relation(view: "WorkloadView") -> str:
@@ -49,8 +49,8 @@ def _relation(view: "WorkloadView") -> str:
 @click.pass_obj
 def show_workload(program: Program, name: str, *, as_json: bool) -> None:
     """Show one workload."""
-    found = program.run(lambda service: service.workload(name))
-    emit(found, as_json=as_json, text=lambda: _describe(found))
+    result = program.run(lambda service: service.workload(name))
+    emit(result, as_json=as_json, text=lambda: _describe(result))
 
 
 @workload.command("explain")
@@ -110,54 +110,54 @@ def describe_acceptance(report: "AcceptReport") -> str:
     if not report.accepted:
         return f"{one_line(report.workload)}: no definition changed since first seen"
     would = "would be accepted" if report.dry_run else "accepted"
-    said = [f"{one_line(report.workload)}: {len(report.accepted)} changed definitions {would}"]
+    text = [f"{one_line(report.workload)}: {len(report.accepted)} changed definitions {would}"]
     for change in report.accepted:
-        said += [f"  {one_line(change.tool)}", *_changed(change)]
-    return "\n".join(said)
+        text += [f"  {one_line(change.tool)}", *_changed(change)]
+    return "\n".join(text)
 
 
 def _changed(change: "DefinitionChange") -> list[str]:
     """What changed in a definition: the members, then the words of the description."""
-    said = [f"    ! {one_line(change.summary)}"]
+    text = [f"    ! {one_line(change.summary)}"]
     for words in change.words:
         before, after = (
             f'"{shorten(one_line(part), 300)}"' if part else "nothing" for part in (words.before, words.after)
         )
-        said.append(f"      description: {before} became {after}")
-    return said
+        text.append(f"      description: {before} became {after}")
+    return text
 
 
 def _tool(tool: "ToolView") -> list[str]:
-    said = [f"  {one_line(tool.name)}  {lines(tool.description)[0]}".rstrip()]
+    text = [f"  {one_line(tool.name)}  {lines(tool.description)[0]}".rstrip()]
     if tool.change is not None:
-        said += _changed(tool.change)
+        text += _changed(tool.change)
     if tool.invisible:
-        said.append(f"    ! invisible characters: {', '.join(map(one_line, tool.invisible))}")
-    return said
+        text.append(f"    ! invisible characters: {', '.join(map(one_line, tool.invisible))}")
+    return text
 
 
 def describe_explanation(explanation: Explanation) -> str:
     """An explanation in words: verdict, steps, and each near miss with the difference marked below it."""
     whose = f"inherits from {explanation.registry_server}" if explanation.registry_server else "inherits from nothing"
-    said = [f"{one_line(explanation.workload)} is {explanation.verdict}: it {one_line(whose)}", ""]
+    text = [f"{one_line(explanation.workload)} is {explanation.verdict}: it {one_line(whose)}", ""]
     width = max((len(step.step) for step in explanation.steps), default=0)
     outcomes = max((len(step.outcome) for step in explanation.steps), default=0)
-    said += [
+    text += [
         f"  {step.step:<{width}}  {step.outcome:<{outcomes}}  {one_line(step.detail)}" for step in explanation.steps
     ]
     if explanation.disagreement:
-        said += ["", f"But {one_line(explanation.disagreement)}"]
+        text += ["", f"But {one_line(explanation.disagreement)}"]
     if explanation.history:
-        said += ["", "History:"]
-        said += [f"  {change.at}  {_happened(change)}" for change in explanation.history]
+        text += ["", "History:"]
+        text += [f"  {change.at}  {_happened(change)}" for change in explanation.history]
     if explanation.near_misses:
-        said += ["", "Near misses, strongest first:"]
+        text += ["", "Near misses, strongest first:"]
     for miss in explanation.near_misses:
         running, catalog = mark_difference(one_line(miss.running), one_line(miss.catalog))
-        said += ["", f"  {one_line(miss.registry_server)}  ({miss.reason})"]
-        said += [f"    {one_line(miss.detail)}"] if miss.detail else []
-        said += _marked("running", running) + _marked("catalog", catalog)
-    return "\n".join(said)
+        text += ["", f"  {one_line(miss.registry_server)}  ({miss.reason})"]
+        text += [f"    {one_line(miss.detail)}"] if miss.detail else []
+        text += _marked("running", running) + _marked("catalog", catalog)
+    return "\n".join(text)
 
 
 def _happened(change: "ChangeView") -> str:
@@ -176,7 +176,7 @@ def _marked(label: str, pieces: Pieces) -> list[str]:
 def _describe(found: "WorkloadDetail") -> str:
     drift = f"runs {found.drift.running}, the catalog names {found.drift.catalog}" if found.drift else None
     evidence = found.evidence
-    said = facts(
+    text = facts(
         [
             ("name", found.name),
             ("status", found.status),
@@ -209,4 +209,4 @@ def _describe(found: "WorkloadDetail") -> str:
         differs.append(f"only live: {', '.join(map(one_line, difference.only_live))}")
     if difference and difference.only_catalog:
         differs.append(f"only in the catalog: {', '.join(map(one_line, difference.only_catalog))}")
-    return "\n".join([said, "", *description, "", f"{found.tools} tools, {found.tokens} tokens", *tools, *differs])
+    return "\n".join([text, "", *description, "", f"{found.tools} tools, {found.tokens} tokens", *tools, *differs])

@@ -90,10 +90,10 @@ class DefinitionOps:
         changed = [{"id": tool.id} for tool in tools if tool.id not in added]
         if changed:
             await writing.connection.execute(text("DELETE FROM invisible_characters WHERE tool_id = :id"), changed)
-        found = [{"id": tool.id, "found": found_json(seen)} for tool in tools if (seen := invisible_in(tool.details))]
-        if found:
+        results = [{"id": tool.id, "found": found_json(seen)} for tool in tools if (seen := invisible_in(tool.details))]
+        if results:
             await writing.connection.execute(
-                text("INSERT INTO invisible_characters (tool_id, found) VALUES (:id, :found)"), found
+                text("INSERT INTO invisible_characters (tool_id, found) VALUES (:id, :found)"), results
             )
 
     async def accepted(self, connection: AsyncConnection, workload: str) -> dict[str, tuple[Mapping[str, Any], str]]:
@@ -108,7 +108,7 @@ class DefinitionOps:
 
     async def suspects(self, connection: AsyncConnection) -> list[Suspect]:
         """Every stored tool of which another definition was kept, or that has hidden characters."""
-        kept = await connection.execute(
+        cached = await connection.execute(
             text(
                 "SELECT a.workload, a.tool, a.details AS accepted, a.noted_at, t.details FROM accepted_definitions a "
                 "JOIN mcpservers_workload w ON w.name = a.workload "
@@ -116,7 +116,7 @@ class DefinitionOps:
                 "WHERE t.details <> a.details ORDER BY a.workload, a.tool"
             )
         )
-        found = [
+        results = [
             Suspect(
                 row.workload,
                 row.tool,
@@ -124,11 +124,11 @@ class DefinitionOps:
                 accepted=from_json(dict, row.accepted, f"the accepted definition of {row.tool}"),
                 since=row.noted_at,
             )
-            for row in kept
+            for row in cached
         ]
         hidden = (await connection.execute(text("SELECT tool_id, found FROM invisible_characters"))).all()
         names = await self._names(connection, [row.tool_id for row in hidden])
-        found += [
+        results += [
             Suspect(
                 *names[row.tool_id],
                 details={},
@@ -137,15 +137,15 @@ class DefinitionOps:
             for row in hidden
             if row.tool_id in names
         ]
-        return found
+        return results
 
     async def _names(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         statement = text(
             "SELECT t.id, w.name AS workload, t.name FROM tools_workload t "
             "JOIN mcpservers_workload w ON w.id = t.server_id WHERE t.id IN :ids"
         ).bindparams(bindparam("ids", expanding=True))
-        found: dict[str, tuple[str, str]] = {}
+        results: dict[str, tuple[str, str]] = {}
         for start in range(0, len(ids), IN_CHUNK):
             rows = await connection.execute(statement, {"ids": ids[start : start + IN_CHUNK]})
-            found.update((row.id, (row.workload, row.name)) for row in rows)
-        return found
+            results.update((row.id, (row.workload, row.name)) for row in rows)
+        return results

@@ -42,20 +42,20 @@ class EmbeddingCache:
 
     async def recall(self, texts: Iterable[str]) -> dict[str, Vector]:
         """The vectors that are remembered, by text."""
-        found: dict[str, Vector] = {}
+        results: dict[str, Vector] = {}
         async for item, row in self._rows(texts, "text_hash, embedding"):
             vector = to_vector(row.embedding)
             if vector is not None:
-                found[item] = vector
-        return found
+                results[item] = vector
+        return results
 
     async def missing(self, texts: Iterable[str]) -> list[str]:
         """The texts whose vectors are not remembered, each once."""
-        wanted = dict.fromkeys(texts)
-        async for item, row in self._rows(list(wanted), "text_hash, LENGTH(embedding) AS bytes"):
+        target = dict.fromkeys(texts)
+        async for item, row in self._rows(list(target), "text_hash, LENGTH(embedding) AS bytes"):
             if row.bytes % 4 == 0:
-                del wanted[item]
-        return list(wanted)
+                del target[item]
+        return list(target)
 
     async def _rows(self, texts: Iterable[str], columns: str) -> AsyncIterator[tuple[str, Row[Any]]]:
         """What is stored for each text that is remembered."""
@@ -80,9 +80,9 @@ class EmbeddingCache:
                 if on_progress is not None:
                     on_progress(start + done, len(missing))
 
-            made = await self._embed_chunk(chunk, result.failed, report)
-            result.fresh += len(made)
-            await self._remember(made)
+            value = await self._embed_chunk(chunk, result.failed, report)
+            result.fresh += len(value)
+            await self._remember(value)
         return result
 
     async def _embed_chunk(
@@ -95,13 +95,13 @@ class EmbeddingCache:
             failed.update(dict.fromkeys(chunk, str(error)))
             return {}
         except EmbeddingError:
-            made: dict[str, Vector] = {}
+            result: dict[str, Vector] = {}
             for item in chunk:
                 try:
-                    made[item] = (await embed_texts(self._embedder, [item]))[0]
+                    result[item] = (await embed_texts(self._embedder, [item]))[0]
                 except EmbeddingError as error:
                     failed[item] = str(error)
-            return made
+            return result
 
     async def _remember(self, made: dict[str, Vector]) -> None:
         if made:

@@ -98,10 +98,10 @@ async def learning_mark(connection: AsyncConnection, model: str) -> LearningMark
 
 async def learned_order(connection: AsyncConnection, model: str) -> LearnedOrder | None:
     """The order that was learned for a model; None where there is none, or it can't be one."""
-    found = await connection.execute(
+    rows = await connection.execute(
         text("SELECT id, matrix, examples, example_tools FROM learned_order WHERE model = :model"), {"model": model}
     )
-    row = found.one_or_none()
+    row = rows.one_or_none()
     if row is None or row.matrix is None:
         return None
     flat = np.frombuffer(row.matrix, dtype="<f4") if len(row.matrix) % 4 == 0 else np.empty(0, dtype=np.float32)
@@ -117,8 +117,8 @@ async def learned_order(connection: AsyncConnection, model: str) -> LearnedOrder
 
 async def learn_report(connection: AsyncConnection, model: str) -> LearnReport | None:
     """How the last learning of a model went."""
-    found = await connection.execute(text("SELECT report FROM learned_order WHERE model = :model"), {"model": model})
-    report = found.scalar_one_or_none()
+    rows = await connection.execute(text("SELECT report FROM learned_order WHERE model = :model"), {"model": model})
+    report = rows.scalar_one_or_none()
     return None if report is None else LearnReport.model_validate_json(report)
 
 

@@ -52,7 +52,7 @@ async def check_model(database: Database, embedder: Embedder) -> None:
     if stored != embedder.model:
         raise ModelMismatchError(
             f"{database.label} holds embeddings of the model {stored}, not of {embedder.model}",
-            remedy=f"set embedding_model_name to {stored}, or embed everything anew: `mcp-optimizer db reembed`",
+            remedy=f"set embedding_model_name to {stored}, or re-embed everything: `mcp-optimizer db reembed`",
         )
 
 
@@ -80,7 +80,7 @@ def migrations_directory() -> Path:
     for directory in (package / "migrations", package.parent.parent / "migrations"):
         if (directory / "env.py").is_file():
             return directory
-    raise StoreError("the program's migrations are missing", remedy="install it anew")
+    raise StoreError("the program's migrations are missing", remedy="reinstall it")
 
 
 def known_revisions() -> set[str]:

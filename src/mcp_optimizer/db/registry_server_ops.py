@@ -37,15 +37,15 @@ class RegistryServerOps:
 
     async def any(self, connection: AsyncConnection) -> bool:
         """Whether there is one at all."""
-        found = await connection.execute(text("SELECT 1 FROM mcpservers_registry LIMIT 1"))
-        return found.first() is not None
+        rows = await connection.execute(text("SELECT 1 FROM mcpservers_registry LIMIT 1"))
+        return rows.first() is not None
 
     async def embedding(self, connection: AsyncConnection, server_id: str) -> Vector | None:
         """A server's embedding."""
-        found = await connection.execute(
+        rows = await connection.execute(
             text("SELECT server_embedding FROM mcpservers_registry WHERE id = :id"), {"id": server_id}
         )
-        return to_vector(found.scalar_one_or_none())
+        return to_vector(rows.scalar_one_or_none())
 
     async def add(self, writing: Writing, server: RegistryServer, embedding: Vector | None, *, cause: str) -> None:
         """Insert a server."""

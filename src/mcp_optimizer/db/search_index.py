@@ -80,7 +80,7 @@ class SearchIndex(Protocol):
         ...
 
     async def recreate(self, connection: AsyncConnection, dimension: int) -> None:
-        """Drop the six tables and make them anew, empty, for vectors of ``dimension``.
+        """Drop the six tables and rebuild them, empty, for vectors of ``dimension``.
 
         They are whole after :meth:`finish`.
         """

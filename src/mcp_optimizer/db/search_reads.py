@@ -58,13 +58,13 @@ async def tools_marks(connection: AsyncConnection, side: Side) -> dict[str, Tool
 
 async def version(connection: AsyncConnection) -> StoreVersion:
     """What a search compares to see whether anything has changed; costs next to nothing."""
-    found = await connection.execute(
+    rows = await connection.execute(
         short(
             "SELECT (SELECT COALESCE(MAX(sequence), 0) FROM change_log) AS sequence, name, dimension, "
             "(SELECT id FROM learned_order WHERE model = name AND matrix IS NOT NULL) AS learned FROM embedding_model"
         )
     )
-    row = found.one()
+    row = rows.one()
     return StoreVersion(row.sequence, row.name, row.dimension, row.learned)
 
 
@@ -101,12 +101,12 @@ async def tool_vectors(
     statement = text(f"SELECT id, server_id, details_embedding FROM {side.tools} WHERE id IN :tools").bindparams(
         bindparam("tools", expanding=True)
     )
-    found: dict[str, bytes] = {}
-    wanted = sorted(tools)
-    for start in range(0, len(wanted), IN_CHUNK):
-        rows = await connection.execute(statement, {"tools": wanted[start : start + IN_CHUNK]})
-        found |= {v[0]: v[2] for row in rows if (v := _stored(tuple(row), dimension)) is not None}
-    return found
+    results: dict[str, bytes] = {}
+    target = sorted(tools)
+    for start in range(0, len(target), IN_CHUNK):
+        rows = await connection.execute(statement, {"tools": target[start : start + IN_CHUNK]})
+        results |= {v[0]: v[2] for row in rows if (v := _stored(tuple(row), dimension)) is not None}
+    return results
 
 
 def _stored(row: tuple[str, str, bytes | None], dimension: int) -> StoredVector | None:
@@ -126,8 +126,8 @@ async def changed_servers(connection: AsyncConnection, side: Side, since: int, m
         text("SELECT DISTINCT entity_id FROM change_log WHERE sequence > :since AND entity = :entity LIMIT :limit"),
         {"since": since, "entity": str(side), "limit": most + 1},
     )
-    found = {row.entity_id for row in rows}
-    return None if len(found) > most else found
+    results = {row.entity_id for row in rows}
+    return None if len(results) > most else results
 
 
 async def server_vectors(connection: AsyncConnection, side: Side, servers: Collection[str]) -> dict[str, bytes]:
@@ -140,12 +140,12 @@ async def server_vectors(connection: AsyncConnection, side: Side, servers: Colle
             "LEFT JOIN mcpservers_registry r ON r.id = w.registry_server_id WHERE w.id IN :servers"
         )
     statement = text(query).bindparams(bindparam("servers", expanding=True))
-    found: dict[str, bytes] = {}
-    wanted = sorted(servers)
-    for start in range(0, len(wanted), IN_CHUNK):
-        rows = await connection.execute(statement, {"servers": wanted[start : start + IN_CHUNK]})
-        found |= {row.id: row.v for row in rows if row.v is not None}
-    return found
+    results: dict[str, bytes] = {}
+    target = sorted(servers)
+    for start in range(0, len(target), IN_CHUNK):
+        rows = await connection.execute(statement, {"servers": target[start : start + IN_CHUNK]})
+        results |= {row.id: row.v for row in rows if row.v is not None}
+    return results
 
 
 async def server_rows(connection: AsyncConnection, side: Side) -> list[ServerRow]:

@@ -36,15 +36,15 @@ class ToolOps:
 
     async def of_servers(self, connection: AsyncConnection, ids: Collection[str]) -> dict[str, list[StoredTool]]:
         """The tools of several servers, each list by name."""
-        found: dict[str, list[StoredTool]] = {}
-        wanted = sorted(ids)
+        results: dict[str, list[StoredTool]] = {}
+        target = sorted(ids)
         statement = text(f"SELECT * FROM {self.table} WHERE server_id IN :ids ORDER BY server_id, name").bindparams(
             bindparam("ids", expanding=True)
         )
-        for start in range(0, len(wanted), IN_CHUNK):
-            for row in await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]}):
-                found.setdefault(row.server_id, []).append(tool_from(row))
-        return found
+        for start in range(0, len(target), IN_CHUNK):
+            for row in await connection.execute(statement, {"ids": target[start : start + IN_CHUNK]}):
+                results.setdefault(row.server_id, []).append(tool_from(row))
+        return results
 
     async def names_of_server(self, connection: AsyncConnection, server_id: str) -> list[str]:
         """The names of a server's tools, sorted."""
@@ -112,14 +112,14 @@ class ToolOps:
 
     async def ids_of_servers(self, connection: AsyncConnection, server_ids: Collection[str]) -> list[str]:
         """Ids of every tool of these servers, read without the tools themselves."""
-        found: list[str] = []
-        wanted = sorted(server_ids)
+        results: list[str] = []
+        target = sorted(server_ids)
         statement = text(f"SELECT id FROM {self.table} WHERE server_id IN :ids").bindparams(
             bindparam("ids", expanding=True)
         )
-        for start in range(0, len(wanted), IN_CHUNK):
-            found += (await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]})).scalars()
-        return found
+        for start in range(0, len(target), IN_CHUNK):
+            results += (await connection.execute(statement, {"ids": target[start : start + IN_CHUNK]})).scalars()
+        return results
 
     async def remove_of_servers(self, writing: Writing, server_ids: Collection[str]) -> None:
         """Delete every tool of these servers."""
@@ -127,13 +127,13 @@ class ToolOps:
 
     async def by_ids(self, connection: AsyncConnection, ids: Collection[str]) -> Mapping[str, StoredTool]:
         """Tools by id; ids that have no row are left out."""
-        found: dict[str, StoredTool] = {}
-        wanted = list(ids)
+        results: dict[str, StoredTool] = {}
+        target = list(ids)
         statement = short(f"SELECT {_READ} FROM {self.table} WHERE id IN :ids", "ids")
-        for start in range(0, len(wanted), IN_CHUNK):
-            rows = await connection.execute(statement, {"ids": wanted[start : start + IN_CHUNK]})
-            found.update((row.id, tool_from(row)) for row in rows)
-        return found
+        for start in range(0, len(target), IN_CHUNK):
+            rows = await connection.execute(statement, {"ids": target[start : start + IN_CHUNK]})
+            results.update((row.id, tool_from(row)) for row in rows)
+        return results
 
 
 def _lower(name: str) -> str:

@@ -29,22 +29,22 @@ class WorkloadServerOps:
 
     async def named(self, connection: AsyncConnection, names: Collection[str]) -> list[Workload]:
         """The workloads of these names, by name; names that have no row are left out."""
-        found: list[Workload] = []
-        wanted = sorted(names)
+        results: list[Workload] = []
+        target = sorted(names)
         statement = text("SELECT * FROM mcpservers_workload WHERE name IN :names ORDER BY name").bindparams(
             bindparam("names", expanding=True)
         )
-        for start in range(0, len(wanted), IN_CHUNK):
-            rows = await connection.execute(statement, {"names": wanted[start : start + IN_CHUNK]})
-            found += [workload_from(row) for row in rows]
-        return found
+        for start in range(0, len(target), IN_CHUNK):
+            rows = await connection.execute(statement, {"names": target[start : start + IN_CHUNK]})
+            results += [workload_from(row) for row in rows]
+        return results
 
     async def embedding(self, connection: AsyncConnection, workload_id: str) -> Vector | None:
         """A workload's own embedding; None when it is linked."""
-        found = await connection.execute(
+        rows = await connection.execute(
             text("SELECT server_embedding FROM mcpservers_workload WHERE id = :id"), {"id": workload_id}
         )
-        return to_vector(found.scalar_one_or_none())
+        return to_vector(rows.scalar_one_or_none())
 
     async def add(
         self, writing: Writing, workload: Workload, embedding: Vector | None, *, changes: Sequence[Logged]

@@ -124,24 +124,24 @@ class _Api:
 
     async def _create(self, request: Request) -> Response:
         try:
-            asked = json.loads(await request.body())
+            query = json.loads(await request.body())
         except ValueError:
             return PlainTextResponse("Failed to decode request", status_code=400)
-        name = asked.get("name") if isinstance(asked, dict) else None
+        name = query.get("name") if isinstance(query, dict) else None
         if not isinstance(name, str) or not name:
             return PlainTextResponse("A name is needed", status_code=400)
         if name in self._state.workloads:
             return PlainTextResponse("Workload already exists", status_code=409)
-        group = str(asked.get("group") or "default")
-        if asked.get("server"):
-            if not self._state.start_from_registry(name, str(asked["server"]), group):
+        group = str(query.get("group") or "default")
+        if query.get("server"):
+            if not self._state.start_from_registry(name, str(query["server"]), group):
                 return _not_found()
-        elif asked.get("url"):
+        elif query.get("url"):
             self._state.put(
-                {"name": name, "package": "remote", "remote": True, "remote_url": asked["url"], "group": group}
+                {"name": name, "package": "remote", "remote": True, "remote_url": query["url"], "group": group}
             )
-        elif asked.get("image"):
-            self._state.put({"name": name, "package": asked["image"], "group": group})
+        elif query.get("image"):
+            self._state.put({"name": name, "package": query["image"], "group": group})
         else:
             return PlainTextResponse("An image, a URL or a server is needed", status_code=400)
         return JSONResponse({"name": name, "port": int(self._base_url().rpartition(":")[2])}, status_code=201)

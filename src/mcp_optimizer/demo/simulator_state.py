@@ -130,9 +130,9 @@ class SimulatorState:
 
     def _catalog_tools(self, item: Mapping[str, Any]) -> list[Json] | None:
         """What the catalog entry of the same image or URL offers; None when there is no such entry."""
-        wanted = item.get("remote_url") if _is_remote(item) else item.get("package")
+        target = item.get("remote_url") if _is_remote(item) else item.get("package")
         for _, entry in catalog_entries(self.catalog):
-            if wanted and wanted in (entry.get("image"), entry.get("url")):
+            if target and target in (entry.get("image"), entry.get("url")):
                 named = [{"name": tool, "inputSchema": {"type": "object"}} for tool in entry.get("tools", [])]
                 return entry.get("tool_definitions") or named
         return None

@@ -122,7 +122,7 @@ def parse_url(url: str) -> UrlParts:
     host, port = _host_and_port(place)
     if _BAD_PERCENT.search(f"{userinfo}{parts.path}?{parts.query}"):
         raise IdentityError("URL holds a % that is not followed by two hexadecimal digits")
-    found = UrlParts(
+    result = UrlParts(
         scheme=scheme,
         host=host,
         port=None if port == _DEFAULT_PORTS[scheme] else port,
@@ -130,8 +130,8 @@ def parse_url(url: str) -> UrlParts:
         query=normal_percent(parts.query) if "?" in text.partition("#")[0] else None,
         userinfo=normal_percent(userinfo) or None,
     )
-    _check_length(str(found), "URL")
-    return found
+    _check_length(str(result), "URL")
+    return result
 
 
 def parse_image(image: str) -> ImageParts:
@@ -159,9 +159,9 @@ def parse_image(image: str) -> ImageParts:
         raise IdentityError(f"not an image reference: registry and repository of over {_MAX_REPOSITORY} characters")
     if tag is None and not at:
         tag = "latest"
-    found = ImageParts(registry=registry, repository=repository, tag=tag, digest=digest.lower() if at else None)
-    _check_length(str(found), "image reference")
-    return found
+    result = ImageParts(registry=registry, repository=repository, tag=tag, digest=digest.lower() if at else None)
+    _check_length(str(result), "image reference")
+    return result
 
 
 def is_image_id(text: str) -> bool:
@@ -190,15 +190,15 @@ def _check_length(text: str, what: str) -> None:
 
 
 def _host_and_port(netloc: str) -> tuple[str, int | None]:
-    found = _NETLOC.fullmatch(netloc.lower())
-    if found is None:
+    match = _NETLOC.fullmatch(netloc.lower())
+    if match is None:
         raise IdentityError("URL with a bad host name or port")
-    if not found["host"]:
+    if not match["host"]:
         raise IdentityError("URL without a host")
-    digits = (found["port"] or "").lstrip("0") or found["port"]
+    digits = (match["port"] or "").lstrip("0") or match["port"]
     if digits and (len(digits) > len(str(_MAX_PORT)) or int(digits) > _MAX_PORT):
         raise IdentityError(f"URL with a port above {_MAX_PORT}")
-    return _normal_host(found["host"]), int(digits) if digits else None
+    return _normal_host(match["host"]), int(digits) if digits else None
 
 
 def _normal_host(host: str) -> str:
@@ -227,11 +227,11 @@ def _normal_address(address: str) -> str:
 
 
 def _normal_registry(registry: str) -> str:
-    found = _REGISTRY.fullmatch(registry)
-    if found is None or int(found["port"] or 0) > _MAX_PORT:
+    match = _REGISTRY.fullmatch(registry)
+    if match is None or int(match["port"] or 0) > _MAX_PORT:
         raise IdentityError(f"not an image reference: bad registry {registry!r}")
     return (
-        registry if found["address"] is None else registry.replace(found["address"], _normal_address(found["address"]))
+        registry if match["address"] is None else registry.replace(match["address"], _normal_address(match["address"]))
     )
 
 
@@ -250,16 +250,16 @@ def _without_dots(path: str) -> str:
     if "/." not in path:
         return path
     segments = path.split("/")
-    kept: list[str] = []
+    remaining: list[str] = []
     for segment in segments:
         if segment == "..":
-            if len(kept) > 1:
-                kept.pop()
+            if len(remaining) > 1:
+                remaining.pop()
         elif segment != ".":
-            kept.append(segment)
+            remaining.append(segment)
     if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/".join(kept)
+        remaining.append("")
+    return "/".join(remaining)
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""What happens to workloads (L1-L9): when they are listed anew, when the catalog changes, when a person decides.
+"""What happens to workloads (L1-L9): when they are listed again, when the catalog changes, when a person decides.
 
 Every function is pure: it says what a workload becomes and why. Own descriptions and digests depend on the tools, so
 :func:`finalize` fills them in once the tools are known.
@@ -127,7 +127,7 @@ def admit(
 
 
 def with_admitted(changes: Iterable[WorkloadChange], admitted: Sequence[WorkloadChange]) -> list[WorkloadChange]:
-    """All changes, each workload once: one that is taken in is matched anew, whatever else became of its row."""
+    """All changes, each workload once: one that is taken in is matched again, whatever else became of its row."""
     names = {change.after.name for change in admitted}
     return [*(change for change in changes if change.after.name not in names), *admitted]
 
@@ -167,7 +167,7 @@ def _ingested(
     new_id: Callable[[], str],
     now: str,
 ) -> WorkloadChange | Rejection:
-    """One listed workload: the same identity keeps its relation (L1), another is matched anew (L2, M2)."""
+    """One listed workload: the same identity keeps its relation (L1), another is matched again (L2, M2)."""
     identity = observed.identity or (before.identity if before else None)
     seen = {
         "unidentified_kind": Kind.CONTAINER if identity else observed.unidentified_kind,
@@ -198,10 +198,10 @@ def _ingested(
         cause = Cause.UNIDENTIFIED
         after = _related(base, None, cause, now)
     elif after is None:
-        found = match(identity, index)
-        if found.verdict is Relation.REJECTED:
-            return Rejection(observed=observed, reason=rejection_reason(identity, found.claimants))
-        after = _related(base, _home(found.server), cause, now)
+        result = match(identity, index)
+        if result.verdict is Relation.REJECTED:
+            return Rejection(observed=observed, reason=rejection_reason(identity, result.claimants))
+        after = _related(base, _home(result.server), cause, now)
     relation = _relation_change(before, after, cause)
     return WorkloadChange(
         before=before,
@@ -309,11 +309,11 @@ def follow_catalog(
 
 def _by_name(pairs: Iterable[EntryPlan]) -> Mapping[tuple[Kind, str], list[EntryPlan]]:
     """The entries whose row's id is known, by kind and name."""
-    found: Mapping[tuple[Kind, str], list[EntryPlan]] = defaultdict(list)
+    results: Mapping[tuple[Kind, str], list[EntryPlan]] = defaultdict(list)
     for pair in pairs:
         if pair.row_id:
-            found[pair.entry.identity.kind, pair.entry.name].append(pair)
-    return found
+            results[pair.entry.identity.kind, pair.entry.name].append(pair)
+    return results
 
 
 def _nearest(workload: Workload, pair: EntryPlan, entries: Mapping[tuple[Kind, str], list[EntryPlan]]) -> EntryPlan:

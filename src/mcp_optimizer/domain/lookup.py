@@ -8,12 +8,12 @@ from mcp_optimizer.errors import AmbiguousError, NotFoundError
 
 def find_registry_server(rows: Sequence[RegistryServer], name: str) -> RegistryServer:
     """The registry server of this name, identity or id. Raises NotFoundError, AmbiguousError."""
-    found = [row for row in rows if name in {row.name, row.id}]
-    if not found:
-        found = [row for row in rows if name in {row.identity.raw, row.identity.canonical}]
-    if not found:
+    results = [row for row in rows if name in {row.name, row.id}]
+    if not results:
+        results = [row for row in rows if name in {row.identity.raw, row.identity.canonical}]
+    if not results:
         raise NotFoundError(f"no registry server named {name}", remedy="`registry list` shows all")
-    if len(found) > 1:
-        identities = ", ".join(row.identity.raw for row in found)
+    if len(results) > 1:
+        identities = ", ".join(row.identity.raw for row in results)
         raise AmbiguousError(f"several registry servers are named {name}", remedy=f"name one by identity: {identities}")
-    return found[0]
+    return results[0]

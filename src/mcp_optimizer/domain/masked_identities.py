@@ -2,7 +2,7 @@
 
 Until revision 0005 a field whose name merely held ``key``, ``auth`` and the like lost its value: ``?author=a`` was
 stored as ``?author=…``. Where exactly one incoming identity fits a stored one, it is the same, spelled whole: the row
-takes it over, and keeps its links. Where several fit, nothing is taken over, and matching decides anew.
+takes it over, and keeps its links. Where several fit, nothing is taken over, and matching decides again.
 """
 
 import re
@@ -82,20 +82,20 @@ def unmask_registry(
 def unmask_workloads(
     listing: WorkloadListing, workloads: Iterable[Workload], registry: Iterable[RegistryServer]
 ) -> Unmasking:
-    """What a listing says of masked workloads. One whose entry turned out to be another is matched anew (L2)."""
+    """What a listing says of masked workloads. One whose entry turned out to be another is matched again (L2)."""
     masked = {row.name: (row, row.identity.key) for row in workloads if row.identity and _is_masked(row.identity.key)}
     if not masked:
         return Unmasking()
     entries = {row.id: row.identity.key for row in registry}
-    found: dict[str, Identity] = {}
+    results: dict[str, Identity] = {}
     for observed in listing.workloads:
         row, key = masked.get(observed.name, (None, None))
         if row is None or observed.identity is None or masked_key(observed.identity) != key:
             continue
         entry = entries.get(row.registry_server_id or "")
         if entry in {None, observed.identity.key, key} or row.relation_cause in _BY_HAND:
-            found[row.id] = observed.identity
-    return Unmasking(workloads=found)
+            results[row.id] = observed.identity
+    return Unmasking(workloads=results)
 
 
 def masked_key(identity: Identity) -> IdentityKey:
@@ -127,4 +127,4 @@ def _whole(masked: set[IdentityKey], incoming: Iterable[Identity]) -> dict[Ident
         if key in masked:
             known = fits[key].get(identity.key)
             fits[key][identity.key] = identity if known is None or identity.raw < known.raw else known
-    return {key: next(iter(found.values())) for key, found in fits.items() if len(found) == 1 and key not in found}
+    return {key: next(iter(result.values())) for key, result in fits.items() if len(result) == 1 and key not in result}

@@ -191,7 +191,7 @@ def match(identity: Identity, index: RegistryIndex) -> Match:
         if not duplicate.resolved:
             steps.append(Step(step="resolution", outcome="unresolved", detail="no one has chosen which entry counts"))
             return Match(verdict=Relation.REJECTED, claimants=duplicate.names, steps=tuple(steps))
-        steps.append(Step(step="resolution", outcome="resolved", detail=f"a person chose {duplicate.chosen}"))
+        steps.append(Step(step="resolution", outcome="resolved", detail=f"by hand: {duplicate.chosen}"))
     elif server is not None:
         steps.append(Step(step="lookup", outcome="match", detail=f"{server.name} has exactly this {noun}"))
     if server is None:
@@ -225,12 +225,12 @@ def disagreement(workload: Workload, index: RegistryIndex) -> str | None:
     server = index.by_id.get(workload.registry_server_id or "")
     agreeing = {server.name, *index.names[server.id]} if server else set()
     ours = f"linked to {server.name}" if server else "linked to nothing"
-    for said, name in (
+    for text, name in (
         ("ToolHive recorded", workload.evidence.recorded_registry_server),
         ("the image label names", workload.evidence.image_label),
     ):
         if name and name not in agreeing:
-            return f"{said} {name}, but it is {ours}"
+            return f"{text} {name}, but it is {ours}"
     return None
 
 
@@ -253,11 +253,11 @@ def explain(subject: Subject, index: RegistryIndex) -> Explanation:
             Step(step="identity", outcome="unknown", detail=problem),
             Step(step="lookup", outcome="not made", detail="what is not identified is like nothing in the catalog"),
         )
-        found = Match(verdict=Relation.UNIDENTIFIED, steps=steps)
+        result = Match(verdict=Relation.UNIDENTIFIED, steps=steps)
     else:
-        found = match(subject.identity, index)
-    server = index.by_id.get(stored.registry_server_id or "") if stored else found.server
-    verdict = _verdict(subject, found)
+        result = match(subject.identity, index)
+    server = index.by_id.get(stored.registry_server_id or "") if stored else result.server
+    verdict = _verdict(subject, result)
     linkable = linkable_to(stored, index) if stored and verdict is Relation.AUTONOMOUS else None
     drift = drift_of(stored, server) if stored else None
     return Explanation(
@@ -266,8 +266,8 @@ def explain(subject: Subject, index: RegistryIndex) -> Explanation:
         identity=subject.identity.raw if subject.identity else "",
         verdict=verdict,
         registry_server=server.name if server and (stored or verdict is Relation.LINKED) else None,
-        steps=(*found.steps, *_stored_steps(subject, found, server, linkable)),
-        near_misses=near_misses(subject, index, exclude=server or found.server),
+        steps=(*result.steps, *_stored_steps(subject, result, server, linkable)),
+        near_misses=near_misses(subject, index, exclude=server or result.server),
         drift=drift,
         linkable_to=linkable.name if linkable else None,
         evidence=subject.evidence,
@@ -290,7 +290,7 @@ def relation_of(workload: Workload) -> Relation:
 
 _CAUSE_WORDS: Mapping[str, str] = {
     Cause.FIRST_MATCH: "matched when it was first ingested",
-    Cause.IDENTITY_CHANGED: "matched anew when its identity changed",
+    Cause.IDENTITY_CHANGED: "matched again when its identity changed",
     Cause.REGISTRY_RENAMED: "its registry server was renamed",
     Cause.REGISTRY_RETAGGED: "its registry server took over the identity of another",
     Cause.REGISTRY_REMOVED: "its registry server left the catalog",

@@ -113,11 +113,11 @@ def reconcile(
     pairs, shared = _paired(claimed, stored, chosen, unread=unread, complete=catalog.complete)
     taken = {pair.row.id for pair in pairs if pair.row is not None}
     removed: list[RegistryServer] = []
-    kept: list[RegistryServer] = []
+    remaining: list[RegistryServer] = []
     for row in sorted((row for row in stored if row.id not in taken), key=_row_order):
         sharing = shared.get(_name_key(row), ())
         if row.identity.key in unread or not catalog.complete or (row.id in linked_ids and sharing):
-            kept.append(_standing_back(row, sharing))
+            remaining.append(_standing_back(row, sharing))
         else:
             removed.append(row)
     sharing_entries = _shared(claimed, () if catalog.complete else claims)
@@ -128,8 +128,8 @@ def reconcile(
     return CatalogPlan(
         entries=tuple(pairs),
         removed=tuple(removed),
-        kept=tuple(kept),
-        reclaimed=tuple(row for row in kept if row.claim != before[row.id].claim),
+        kept=tuple(remaining),
+        reclaimed=tuple(row for row in remaining if row.claim != before[row.id].claim),
         successors=tuple(_successors(removed, pairs, aliases)),
         claims=sharing_entries,
         duplicates=duplicates_of(sharing_entries, chosen),
@@ -234,9 +234,9 @@ def _successors(
         if pair.row is not None and {pair.row.name, *names[pair.row.id]} - {pair.entry.name}:
             successors[_name_key(pair.entry)].append(pair)
     for row in removed:
-        found = successors[_name_key(row)]
-        if found:
-            yield row.id, found.pop(0) if len(found) > 1 else found[0]
+        result = successors[_name_key(row)]
+        if result:
+            yield row.id, result.pop(0) if len(result) > 1 else result[0]
 
 
 def _shared(claims: _Claims, known: Iterable[CatalogEntry]) -> tuple[CatalogEntry, ...]:
@@ -251,16 +251,16 @@ def _shared(claims: _Claims, known: Iterable[CatalogEntry]) -> tuple[CatalogEntr
 
 def duplicates_of(claims: Iterable[CatalogEntry], chosen: Mapping[IdentityKey, str]) -> tuple[Duplicate, ...]:
     """The duplicates that shared claims make, each with a person's choice where there is one (C4, M3)."""
-    found: dict[IdentityKey, list[CatalogEntry]] = defaultdict(list)
+    results: dict[IdentityKey, list[CatalogEntry]] = defaultdict(list)
     for entry in claims:
-        found[entry.identity.key].append(entry)
+        results[entry.identity.key].append(entry)
     return tuple(
         Duplicate(
-            identity=min((entry.identity for entry in found[key]), key=lambda identity: identity.raw),
-            names=tuple(sorted(entry.name for entry in found[key])),
+            identity=min((entry.identity for entry in results[key]), key=lambda identity: identity.raw),
+            names=tuple(sorted(entry.name for entry in results[key])),
             chosen=chosen.get(key),
         )
-        for key in sorted(found)
+        for key in sorted(results)
     )
 
 

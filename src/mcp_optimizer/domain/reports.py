@@ -152,8 +152,8 @@ class IngestReport(Value):
                 for name, value in {**dict(report), **_open_duplicates(report)}.items()
                 if name not in _NOT_COUNTED
             }
-            said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-            parts.append(f"{half}: {said or 'nothing'}" + ("" if report.complete else " (incomplete)"))
+            text = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            parts.append(f"{half}: {text or 'nothing'}" + ("" if report.complete else " (incomplete)"))
         parts += [f"{half.name}: not read ({half.reason})" for half in self.unread]
         return "; ".join(parts) or "nothing ingested"
 

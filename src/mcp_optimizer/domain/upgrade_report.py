@@ -40,12 +40,12 @@ class QuarantinedContent(QuarantinedRow):
 
 
 class ReindexReport(Value):
-    """What making the search tables anew did."""
+    """What rebuilding the search index did."""
 
     indexed: int
     """Rows in the search tables now."""
     damaged: int = 0
-    """Stored embeddings that could be none of the model's, and were made anew."""
+    """Stored embeddings that could be none of the model's, and were rebuilt."""
     embedded_texts: int = 0
 
 
@@ -96,12 +96,12 @@ class UpgradeReport(Value):
     @property
     def facts(self) -> dict[str, str | int]:
         """What a log or a notice says of it: few words."""
-        found: dict[str, str | int] = {"done": "; ".join(self.done)}
+        results: dict[str, str | int] = {"done": "; ".join(self.done)}
         if self.backup is not None:
-            found["backup"] = self.backup.file
+            results["backup"] = self.backup.file
         if self.quarantined:
-            found["quarantined"] = len(self.quarantined)
-        return found
+            results["quarantined"] = len(self.quarantined)
+        return results
 
     @property
     def partial(self) -> bool:

@@ -99,19 +99,19 @@ class FastEmbedder:
         """One unit vector a text, in the order given. A single text goes before many."""
         if len(texts) == 1:
             if self._single_threaded:
-                made = self._embed_batch(list(texts))
+                result = self._embed_batch(list(texts))
             else:
-                made = await self._threads.soon(lambda: self._embed_batch(list(texts)))
+                result = await self._threads.soon(lambda: self._embed_batch(list(texts)))
             if on_progress is not None:
                 on_progress(1)
-            return made
+            return result
         vectors: dict[int, Vector] = {}
         batches = _batches(texts, self._batch_size)
 
         async def embed_batches() -> None:
             for batch in batches:
-                made = await self._threads.aside(functools.partial(self._embed_batch, [texts[at] for at in batch]))
-                vectors.update(zip(batch, made, strict=True))
+                result = await self._threads.aside(functools.partial(self._embed_batch, [texts[at] for at in batch]))
+                vectors.update(zip(batch, result, strict=True))
                 if on_progress is not None:
                     on_progress(len(vectors))
 
@@ -127,10 +127,10 @@ class FastEmbedder:
         with self._lock:
             model = self._load()
         try:
-            made = list(model.embed(texts, batch_size=len(texts) if self._pace.together else 1))
+            result = list(model.embed(texts, batch_size=len(texts) if self._pace.together else 1))
         except Exception as error:  # the runtime raises types of its own, undocumented ones among them
             raise EmbeddingError(f"the model {self._model} failed: {type(error).__name__}: {error}") from error
-        return [_unit(np.asarray(vector, dtype=np.float32)) for vector in made]
+        return [_unit(np.asarray(vector, dtype=np.float32)) for vector in result]
 
     def _load(self) -> "TextEmbedding":
         if self._loaded is None:

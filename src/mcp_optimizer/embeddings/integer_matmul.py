@@ -37,7 +37,7 @@ def with_integer_matmul(content: bytes, *, signed: bool) -> bytes:
     model = onnx.load_model_from_string(content)
     graph = model.graph
     weights, nodes = _split(graph)
-    rewritten = [made for node in nodes for made in _rewritten(node, weights, signed=signed)]
+    rewritten = [result for node in nodes for result in _rewritten(node, weights, signed=signed)]
     del graph.node[:]
     graph.node.extend(_each_once(rewritten))
     if not signed:
@@ -129,10 +129,10 @@ def _lookup(table: _Quantized, places: str, result: str) -> Iterator["NodeProto"
 
 def _each_once(nodes: Iterable["NodeProto"]) -> Iterator["NodeProto"]:
     """Activations that several weights multiply are quantized once."""
-    made: set[str] = set()
+    results: set[str] = set()
     for node in nodes:
-        if node.output[0] not in made:
-            made.update(node.output)
+        if node.output[0] not in results:
+            results.update(node.output)
             yield node
 
 

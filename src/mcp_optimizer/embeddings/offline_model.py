@@ -92,16 +92,16 @@ def _write(directory: Path, files: Mapping[str, bytes]) -> None:
     """``files`` and their sums, in a directory that appears with all of them."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(directory.parent)
-    made = Path(tempfile.mkdtemp(dir=directory.parent, prefix=_MAKING))
+    instance = Path(tempfile.mkdtemp(dir=directory.parent, prefix=_MAKING))
     try:
         for name, content in files.items():
-            (made / name).write_bytes(content)
-        (made / _SUMS).write_text(_sums(files))
+            (instance / name).write_bytes(content)
+        (instance / _SUMS).write_text(_sums(files))
         if directory.exists():
             shutil.rmtree(directory)
-        os.replace(made, directory)  # noqa: PTH105 (os.replace is the one that says it is atomic)
+        os.replace(instance, directory)  # noqa: PTH105 (os.replace is the one that says it is atomic)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(instance, ignore_errors=True)
 
 
 def _remove_abandoned(cache_directory: Path) -> None:
@@ -134,8 +134,8 @@ def _verified(distribution: str, path: str, sha256: str) -> bytes:
     remedy = f"reinstall the package {distribution}, or name another model (embedding_model_name)"
     try:
         files = importlib.metadata.files(distribution) or []
-        found = next(file for file in files if str(file) == path)
-        content = Path(str(found.locate())).read_bytes()
+        result = next(file for file in files if str(file) == path)
+        content = Path(str(result.locate())).read_bytes()
     except (importlib.metadata.PackageNotFoundError, StopIteration, OSError) as error:
         raise EmbeddingError(f"the offline model's {Path(path).name} is missing", remedy=remedy) from error
     if _digest(content) != sha256:

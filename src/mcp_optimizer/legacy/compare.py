@@ -58,13 +58,13 @@ async def stored_keys(connection: AsyncConnection) -> Keys:
 
     servers = await rows("SELECT id, name, remote, identity FROM mcpservers_registry")
     workloads = await rows("SELECT id, name, remote, identity, registry_server_id FROM mcpservers_workload")
-    kept = await quarantine.all_rows(connection)
+    cached = await quarantine.all_rows(connection)
     return Keys(
         _summed((identifier, name, bool(remote), where) for identifier, name, remote, where in servers),
         _summed((identifier, name, bool(remote), where, to) for identifier, name, remote, where, to in workloads),
         _summed(await rows("SELECT id, server_id, name FROM tools_registry")),
         _summed(await rows("SELECT id, server_id, name FROM tools_workload")),
-        _summed((row.origin, row.origin_id, row.reason, row.content) for row in kept),
+        _summed((row.origin, row.origin_id, row.reason, row.content) for row in cached),
     )
 
 
@@ -75,11 +75,11 @@ async def compare(
     for count in counts:
         if count.rows != count.placed + count.shared + count.quarantined:
             raise StoreError(f"not every row of {count.table} is accounted for; the database is as it was")
-    found = await stored_keys(connection)
-    for what, wanted, stored in zip(Keys._fields, expected, found, strict=True):
-        if wanted != stored:
+    result = await stored_keys(connection)
+    for what, target, stored in zip(Keys._fields, expected, result, strict=True):
+        if target != stored:
             words = what.replace("_", " ")
-            raise StoreError(f"{stored[0]} {words} were stored, {wanted[0]} should be; the database is as it was")
+            raise StoreError(f"{stored[0]} {words} were stored, {target[0]} should be; the database is as it was")
     again = await in_its_thread(connection, lambda bare: read_old(bare, old.shape, ASIDE))
     if again.fingerprint != old.fingerprint:
         raise StoreError("the old tables are not what they were; the database is as it was")

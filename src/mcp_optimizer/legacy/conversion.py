@@ -90,17 +90,17 @@ class Conversion:
         now = self._runtime.timestamp()
         key = secrets.token_bytes(32)
         placement = place(old, now=now, sealer=Sealer(key))
-        kept = KeptIds(placement)
+        cached = KeptIds(placement)
         catalog = reconcile(placement.catalog, [])
         async with self._store.database.reading() as connection:
             registry = await self._writer.prepare(connection, 0, Cause.OLDER_DATABASE, entries=catalog.entries)
             registry.claims = catalog.claims or None
-            registry.registry = [kept.registry(write) for write in registry.registry]
+            registry.registry = [cached.registry(write) for write in registry.registry]
             index = registry.applied_to(_NOTHING).index()
             workloads = plan_workloads(placement.listing, [], index, new_id=self._runtime.new_id, now=now)
-            workloads = workloads.model_copy(update={"changes": tuple(map(kept.change, workloads.changes))})
+            workloads = workloads.model_copy(update={"changes": tuple(map(cached.change, workloads.changes))})
             matched = await self._writer.prepare(connection, 0, Cause.OLDER_DATABASE, changes=workloads.changes)
-        matched.workloads = [kept.workload(write) for write in matched.workloads]
+        matched.workloads = [cached.workload(write) for write in matched.workloads]
         refused = (*placement.quarantined, *_rejected(placement, workloads))
         chosen = {key_of(pair.entry) for pair in catalog.entries}
         shared = [entry for entry in catalog.claims if key_of(entry) not in chosen]
@@ -139,17 +139,17 @@ class Conversion:
         plan.change_set.problems_opened = plan.problems
         await self._writer.write(writing, plan.change_set)
         described = [
-            {"id": change.after.id, "description": said}
+            {"id": change.after.id, "description": words}
             for change in plan.workloads.changes
-            if not change.after.linked and (said := plan.placement.descriptions.get(change.after.name))
+            if not change.after.linked and (words := plan.placement.descriptions.get(change.after.name))
         ]
         if described:  # what it can do says less than what it was described by
             await writing.connection.execute(
                 text("UPDATE mcpservers_workload SET description = :description WHERE id = :id"), described
             )
         await quarantine.add(writing, plan.refused, new_id=self._runtime.new_id)
-        said = ", ".join(f"{count.rows} {count.table}" for count in plan.counts)
-        detail = f"{said}; {len(plan.refused)} without a place"
+        words = ", ".join(f"{count.rows} {count.table}" for count in plan.counts)
+        detail = f"{words}; {len(plan.refused)} without a place"
         await record(writing, [Logged("database", "", "", "upgraded", Cause.OLDER_DATABASE, detail)])
 
     @staticmethod
@@ -159,15 +159,15 @@ class Conversion:
 
 def _rejected(placement: Placement, plan: WorkloadsPlan) -> list[Quarantined]:
     """Rows of workloads that several entries claim (M2), with their tools where these are not the registry's too."""
-    found: list[Quarantined] = []
+    results: list[Quarantined] = []
     placed = {server.row.id for _, server in placement.entries.values()}
     for rejection in plan.rejected:
         _, server = placement.workloads[rejection.observed.name]
         rows: list[OldRow] = [server.row]
         if server.row.table != "mcpserver" or server.row.id not in placed:
             rows += [row for _, row in server.tools]
-        found += [quarantined(row, rejection.reason) for row in rows]
-    return found
+        results += [quarantined(row, rejection.reason) for row in rows]
+    return results
 
 
 def _counted(

@@ -47,8 +47,8 @@ def take_apart(stored: str, names: tuple[str, ...] = ()) -> OldDescription:
         tags = _split_tags(rest.removeprefix(_TAGS))
     elif rest:
         body = rest.removeprefix(_DESCRIPTION)
-        description, found, last = body.rpartition(_SEPARATOR + _TAGS)
-        description, tags = (description, _split_tags(last)) if found else (body, ())
+        description, result, last = body.rpartition(_SEPARATOR + _TAGS)
+        description, tags = (description, _split_tags(last)) if result else (body, ())
     return OldDescription(server=name, description=description.strip(), tags=tags)
 
 

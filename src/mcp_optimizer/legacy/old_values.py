@@ -77,10 +77,10 @@ def tool_in(row: OldRow) -> ToolDefinition:
     for column in _TOOL_NAMES:
         if not text_of(details.get("name")):
             details["name"] = row.columns.get(column)
-    found = tool_definition(details)
-    if found is None:
+    result = tool_definition(details)
+    if result is None:
         raise ToolError("it has no name")
-    return found
+    return result
 
 
 def as_catalogs_say(tool: ToolDefinition) -> ToolDefinition:
@@ -92,20 +92,20 @@ def as_catalogs_say(tool: ToolDefinition) -> ToolDefinition:
 def kept_id(row: OldRow) -> str | None:
     """The row's id, where it is a random UUID, as ids are here (S1); None: it gets another."""
     try:
-        found = UUID(row.id)
+        result = UUID(row.id)
     except ValueError:
         return None
-    return str(found) if found.version == 4 else None
+    return str(result) if result.version == 4 else None
 
 
 def created_at(row: OldRow) -> str | None:
     """When the row was made, as times are stored here; None where it does not say."""
     value = row.columns.get("created_at")
     try:
-        found = datetime.fromisoformat(str(value).strip())
+        result = datetime.fromisoformat(str(value).strip())
     except ValueError:
         return None
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    aware = result if result.tzinfo else result.replace(tzinfo=UTC)
     try:
         return aware.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     except OverflowError:

@@ -99,7 +99,7 @@ class _Placing:
     def _tools_by_server(self) -> Mapping[tuple[str, str], list[tuple[ToolDefinition, OldRow]]]:
         """Usable tools by table and id of their server; of one name the first counts (S2)."""
         servers = {(row.table, row.id) for row in self._old.servers}
-        found: dict[tuple[str, str], dict[str, tuple[ToolDefinition, OldRow]]] = defaultdict(dict)
+        results: dict[tuple[str, str], dict[str, tuple[ToolDefinition, OldRow]]] = defaultdict(dict)
         for row in self._old.tools:
             server = (_SERVERS_OF[row.table], str(row.columns.get("mcpserver_id")))
             try:
@@ -109,11 +109,11 @@ class _Placing:
                 continue
             if server not in servers:
                 self._refuse(row, "its server is not in the database")
-            elif tool.name in found[server]:
+            elif tool.name in results[server]:
                 self._refuse(row, f"its server has another tool named {label_of(tool.name)}")
             else:
-                found[server][tool.name] = (tool, row)
-        return {server: list(tools.values()) for server, tools in found.items()}
+                results[server][tool.name] = (tool, row)
+        return {server: list(tools.values()) for server, tools in results.items()}
 
     def registry(self) -> None:
         """Registry servers, by identity and name."""
@@ -125,14 +125,14 @@ class _Placing:
                 self._refuse(row, f"another row has the name {label_of(name)} and this identity")
                 continue
             tools = tuple((as_catalogs_say(tool), source) for tool, source in self._taken(row, registry=True))
-            said = _described(row, name)
+            text = _described(row, name)
             group = text_of(row.columns.get("group"))
             entry = CatalogEntry(
                 name=name,
                 identity=identity,
                 transport=text_of(row.columns.get("transport")),
-                description=said.description,
-                tags=said.tags,
+                description=text.description,
+                tags=text.tags,
                 group="" if group == _DEFAULT_GROUP else group,  # every row had it
                 tools=tuple(tool for tool, _ in tools),
             )
@@ -175,12 +175,12 @@ class _Placing:
         """The rows of one half. In the unified shape a row may be of both (it is what runs of what the catalog has)."""
         for row in self._old.servers:
             if row.table != "mcpserver":
-                wanted = row.table == ("mcpservers_registry" if registry else "mcpservers_workload")
+                target = row.table == ("mcpservers_registry" if registry else "mcpservers_workload")
             else:
                 status = text_of(row.columns.get("status"))
                 listed = flag(row.columns.get("from_registry")) is True or status == "registry"
-                wanted = listed if registry else status != "registry" and bool(status or not listed)
-            if wanted:
+                target = listed if registry else status != "registry" and bool(status or not listed)
+            if target:
                 yield row
 
     def _relation(self, row: OldRow, name: str, identity: Identity) -> RecordedRelation | None:

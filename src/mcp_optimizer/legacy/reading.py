@@ -10,7 +10,7 @@ from mcp_optimizer.db.sqlite.driver import connect_to_read
 from mcp_optimizer.legacy.shapes import TABLES, VERSION_TABLE, Shape, shape_of
 
 _EMBEDDINGS: Final = frozenset({"server_embedding", "details_embedding"})
-"""Not read: they name no model, so they are made anew."""
+"""Not read: they name no model, so they are rebuilt."""
 
 
 class OldRow(NamedTuple):
@@ -37,8 +37,8 @@ class OldDatabase(NamedTuple):
 
 def old_shape(bare: Any) -> Shape | None:
     """The shape of the database behind a bare connection; None when no predecessor made it."""
-    found = bare.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL %'")
-    return shape_of({name: set(_columns(bare, name)) for (name,) in found.fetchall()})
+    rows = bare.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL %'")
+    return shape_of({name: set(_columns(bare, name)) for (name,) in rows.fetchall()})
 
 
 async def read_file(path: Path) -> OldDatabase | None:
@@ -80,8 +80,8 @@ def _rows(bare: Any, table: str, prefix: str) -> Iterator[OldRow]:
     if not names:  # an old version without this table
         return
     chosen = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-    found = bare.execute(f'SELECT rowid, {chosen} FROM "{prefix}{table}" ORDER BY rowid')
-    for rowid, *values in found:
+    rows = bare.execute(f'SELECT rowid, {chosen} FROM "{prefix}{table}" ORDER BY rowid')
+    for rowid, *values in rows:
         columns = dict(zip(names, values, strict=True))
         identifier = columns.get("id")
         yield OldRow(table, f"rowid {rowid}" if identifier is None else str(identifier), columns)
@@ -94,8 +94,8 @@ def _columns(bare: Any, table: str) -> list[str]:
 def _revision(bare: Any) -> str | None:
     if not _columns(bare, VERSION_TABLE):
         return None
-    found = bare.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
-    return found[0] if found else None
+    result = bare.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+    return result[0] if result else None
 
 
 def _decoded(stored: bytes) -> str:

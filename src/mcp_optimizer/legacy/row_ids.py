@@ -32,11 +32,11 @@ class KeptIds:
     def change(self, change: WorkloadChange) -> WorkloadChange:
         """A workload."""
         row = self._placement.workloads[change.after.name][1].row
-        kept = {
+        remaining = {
             "id": self._id(row, change.after.id),
             "created_at": created_at(row) or change.after.created_at,
         }
-        return change.model_copy(update={"after": change.after.model_copy(update=kept)})
+        return change.model_copy(update={"after": change.after.model_copy(update=remaining)})
 
     def workload(self, write: WorkloadServerChange) -> WorkloadServerChange:
         """A workload's tools."""
@@ -62,9 +62,9 @@ class KeptIds:
     def _id(self, row: OldRow, made: str) -> str:
         """The row's own id, unless it has none that serves, or the other half of the row has it."""
         own = kept_id(row)
-        found = made if own is None or own in self._taken else own
-        self._taken.add(found)
-        return found
+        result = made if own is None or own in self._taken else own
+        self._taken.add(result)
+        return result
 
 
 def _by_name(tools: Iterable[tuple[ToolDefinition, OldRow]]) -> dict[str, OldRow]:

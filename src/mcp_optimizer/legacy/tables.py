@@ -10,20 +10,20 @@ ASIDE: Final = "older_program_"
 
 def set_aside(bare: Any, shape: Shape) -> None:
     """Give the old core tables other names; drop their indexes and triggers, and the search tables made from them."""
-    kept = TABLES[shape]
+    cached = TABLES[shape]
     present = {row[0] for row in bare.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    for table in (*kept.search, VERSION_TABLE):
+    for table in (*cached.search, VERSION_TABLE):
         if table in present:
             bare.execute(f'DROP TABLE "{table}"')
-    marks = ", ".join("?" for _ in kept.core)
-    found = bare.execute(
+    marks = ", ".join("?" for _ in cached.core)
+    rows = bare.execute(
         "SELECT type, name FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL "
         f"AND tbl_name IN ({marks})",
-        kept.core,
+        cached.core,
     )
-    for kind, name in found.fetchall():
+    for kind, name in rows.fetchall():
         bare.execute(f'DROP {kind} "' + name.replace('"', '""') + '"')
-    for table in kept.core:
+    for table in cached.core:
         if table in present:
             bare.execute(f'ALTER TABLE "{table}" RENAME TO "{ASIDE}{table}"')
 

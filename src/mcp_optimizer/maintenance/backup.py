@@ -106,9 +106,9 @@ def _content_of(path: Path, *, thorough: bool = False) -> _Content:
     bare = connect_to_read(path)
     try:
         if thorough:
-            said = [row[0] for row in bare.execute("PRAGMA integrity_check(3)")]
-            if said != ["ok"]:
-                raise StoreError(f"{path} is not sound: {said[0]}", remedy="run `mcp-optimizer db check`")
+            text = [row[0] for row in bare.execute("PRAGMA integrity_check(3)")]
+            if text != ["ok"]:
+                raise StoreError(f"{path} is not sound: {text[0]}", remedy="run `mcp-optimizer db check`")
         return _content(bare)
     finally:
         bare.close()
@@ -122,12 +122,12 @@ def _content(bare: Any) -> _Content:
     bare.text_factory = bytes  # compared as stored, be it UTF-8 or not
     bare.execute("BEGIN")
     try:
-        made = bare.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
-        found: dict[str, _Table | str] = {f"{kind.decode()} {name.decode()}": repr(sql) for kind, name, sql in made}
-        for kind, name, sql in made:
+        result = bare.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+        results: dict[str, _Table | str] = {f"{kind.decode()} {name.decode()}": repr(sql) for kind, name, sql in result}
+        for kind, name, sql in result:
             if kind == b"table" and not (sql or b"").upper().startswith(b"CREATE VIRTUAL"):
-                found[name.decode()] = _table(bare, name.decode())
-        return found
+                results[name.decode()] = _table(bare, name.decode())
+        return results
     finally:
         bare.execute("ROLLBACK")
 

@@ -58,7 +58,7 @@ async def _index(table: str, finding: Awaitable[CheckFinding]) -> CheckFinding:
 
 
 async def reindex(store: Store) -> int:
-    """Make the six search tables anew from the core tables, in one transaction; the number of rows indexed."""
+    """Rebuild the six search tables from the core tables, in one transaction; the number of rows indexed."""
     async with store.database.writing() as connection:
         dimension = (await connection.execute(text("SELECT dimension FROM embedding_model"))).scalar_one()
         return await reindex_within(connection, dimension)
@@ -108,7 +108,7 @@ def _finding(facts: IntegrityFinding) -> CheckFinding:
 
 async def _rules(connection: AsyncConnection) -> CheckFinding:
     """Linked workloads carry their entry's present name as context (L6, C2)."""
-    found = (
+    result = (
         await connection.execute(
             text(
                 "SELECT w.name FROM mcpservers_workload w JOIN mcpservers_registry r ON r.id = w.registry_server_id "
@@ -116,7 +116,7 @@ async def _rules(connection: AsyncConnection) -> CheckFinding:
             )
         )
     ).scalars()
-    wrong = list(found)
+    wrong = list(result)
     detail = f"{len(wrong)} workloads with another context name than their entry's" if wrong else "hold"
     return CheckFinding(name="relations", ok=not wrong, detail=detail, remedy=_INGEST if wrong else None)
 
@@ -157,15 +157,15 @@ async def _embeddings(connection: AsyncConnection, side: Side, dimension: int) -
         name=f"{side} embeddings",
         ok=not wrong,
         detail=detail,
-        remedy=f"{_REINDEX}: it embeds these anew" if wrong else None,
+        remedy=f"{_REINDEX}: it re-embeds these" if wrong else None,
     )
 
 
 def _same(table: str, expected: Iterable[Stored], actual: Iterable[Stored]) -> CheckFinding:
     """Compare what a search table should hold with what it holds."""
-    wanted, found = list(expected), list(actual)
-    missing, extra = set(wanted) - set(found), set(found) - set(wanted)
-    if not missing and not extra and len(wanted) == len(found):
-        return CheckFinding(name=table, ok=True, detail=f"{len(found)} rows, as in the core tables")
-    detail = f"{len(missing)} rows missing or other, {len(extra)} too many; {len(wanted)} expected, {len(found)} found"
+    target, result = list(expected), list(actual)
+    missing, extra = set(target) - set(result), set(result) - set(target)
+    if not missing and not extra and len(target) == len(result):
+        return CheckFinding(name=table, ok=True, detail=f"{len(result)} rows, as in the core tables")
+    detail = f"{len(missing)} rows missing or other, {len(extra)} too many; {len(target)} expected, {len(result)} found"
     return CheckFinding(name=table, ok=False, detail=detail, remedy=_REINDEX)

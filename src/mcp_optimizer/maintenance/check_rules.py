@@ -117,8 +117,8 @@ async def _invariants(connection: AsyncConnection) -> CheckFinding:
 
 async def _quarantine(connection: AsyncConnection) -> CheckFinding:
     """Rows of an older database without a place are no damage; they wait for a person."""
-    kept = await quarantine.count(connection)
-    detail = f"{kept} rows of an older database have no place: `db quarantine` shows them" if kept else "empty"
+    cached = await quarantine.count(connection)
+    detail = f"{cached} rows of an older database have no place: `db quarantine` shows them" if cached else "empty"
     return CheckFinding(name="quarantine", ok=True, detail=detail)
 
 

@@ -111,18 +111,18 @@ async def _fill(reading: AsyncConnection, writing: AsyncConnection) -> tuple[dic
     await index_of(writing).continue_numbers(writing)
     indexed = await reindex_within(writing, dimension)
     for table in tables:
-        arrived, wanted = await _summed(writing, table), sent[table.name]
-        if arrived != wanted:
+        arrived, target = await _summed(writing, table), sent[table.name]
+        if arrived != target:
             raise StoreError(
-                f"{table.name}: {wanted.rows} rows were sent, and {arrived.rows} or other ones arrived; nothing is kept"
+                f"{table.name}: {target.rows} rows were sent, and {arrived.rows} or other ones arrived; nothing is kept"
             )
     return sent, indexed
 
 
 async def _refuse_what_is_there(connection: AsyncConnection, target: Database) -> None:
-    found = await connection.run_sync(lambda bare: inspect(bare).get_table_names())
-    if found:
-        raise StoreError(f"{target.label} is not empty: it has {len(found)} tables", remedy="name an empty database")
+    result = await connection.run_sync(lambda bare: inspect(bare).get_table_names())
+    if result:
+        raise StoreError(f"{target.label} is not empty: it has {len(result)} tables", remedy="name an empty database")
 
 
 def _tables(connection: Connection) -> list[_Table]:
@@ -130,14 +130,14 @@ def _tables(connection: Connection) -> list[_Table]:
     looked = inspect(connection)
     names = [name for name, _ in looked.get_sorted_table_and_fkc_names() if name is not None]
     made_again = tuple(all_tables())
-    found: list[_Table] = []
+    results: list[_Table] = []
     for name in names:
         if name in _OF_THE_PLACE or name.startswith((*made_again, "sqlite_")):
             continue
         columns = looked.get_columns(name)
         flags = frozenset(column["name"] for column in columns if isinstance(column["type"], Boolean))
-        found.append(_Table(name, tuple(column["name"] for column in columns), flags))
-    return found
+        results.append(_Table(name, tuple(column["name"] for column in columns), flags))
+    return results
 
 
 async def _send(reading: AsyncConnection, writing: AsyncConnection, table: _Table) -> _Summed:
@@ -158,8 +158,8 @@ async def _summed(connection: AsyncConnection, table: _Table) -> _Summed:
 
 async def _batches(connection: AsyncConnection, table: _Table) -> AsyncIterator[_Batch]:
     """All rows, as every engine takes them."""
-    async with connection.stream(text(table.selection())) as found:
-        async for rows in found.partitions(_BATCH):
+    async with connection.stream(text(table.selection())) as result:
+        async for rows in result.partitions(_BATCH):
             yield [table.values(row) for row in rows]
 
 

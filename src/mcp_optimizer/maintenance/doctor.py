@@ -32,7 +32,7 @@ def _sqlite() -> list[CheckFinding]:
     except OptimizerError as error:
         return [CheckFinding(name="sqlite", ok=False, detail=error.message, remedy=error.remedy)]
     safe = sqlite_driver.is_safe_version()
-    wanted = ".".join(map(str, sqlite_driver.SAFE_VERSION))
+    target = ".".join(map(str, sqlite_driver.SAFE_VERSION))
     return [
         CheckFinding(
             name="sqlite",
@@ -40,7 +40,7 @@ def _sqlite() -> list[CheckFinding]:
             detail=f"{module.sqlite_version} from the module {module.__name__}",
             remedy=None
             if safe
-            else f"before {wanted} a database that two programs write to can be corrupted; "
+            else f"before {target} a database that two programs write to can be corrupted; "
             "install the package pysqlite3",
         ),
         _extension(),
@@ -105,7 +105,7 @@ async def _model(embedder: Embedder) -> CheckFinding:
 
 async def _toolhive(settings: Settings) -> CheckFinding:
     try:
-        found = await discover(settings, state_home=default_state_home())
+        result = await discover(settings, state_home=default_state_home())
     except OptimizerError as error:
         return CheckFinding(name="toolhive", ok=False, detail=error.message, remedy=error.remedy)
-    return CheckFinding(name="toolhive", ok=True, detail=found.label)
+    return CheckFinding(name="toolhive", ok=True, detail=result.label)

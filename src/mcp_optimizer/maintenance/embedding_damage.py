@@ -28,7 +28,7 @@ async def damaged(connection: AsyncConnection) -> int:
 
 
 async def forget_damaged(connection: AsyncConnection) -> None:
-    """Take what can't be used out of the memory of embeddings, so that it is made anew."""
+    """Take what can't be used out of the memory of embeddings, so that it is rebuilt."""
     dimension = await _dimension(connection)
     rows = await connection.execute(text("SELECT text_hash, embedding FROM embedding_cache"))
     wrong = [{"hash": row.text_hash} for row in rows if not is_sound(row.embedding, dimension)]

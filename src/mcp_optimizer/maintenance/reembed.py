@@ -1,4 +1,4 @@
-"""Another embedding model: everything is embedded anew, then vectors, search tables and the model change at once (E3).
+"""Another embedding model: everything is re-embedded, then vectors, search tables and the model change at once (E3).
 
 The old vectors serve searches until the last, short transaction. What has been embedded is remembered under the new
 model's name, so that a run that was killed goes on where it was.
@@ -35,11 +35,11 @@ class _Texts:
 
     def all(self) -> list[str]:
         """The texts, each once."""
-        found = dict.fromkeys(self.servers.values())
+        result = dict.fromkeys(self.servers.values())
         for tools in self.tools.values():
-            found |= dict.fromkeys(tools.values())
-        found |= dict.fromkeys(bare for tools, bare in self.own.values() if not tools)
-        return list(found)
+            result |= dict.fromkeys(tools.values())
+        result |= dict.fromkeys(bare for tools, bare in self.own.values() if not tools)
+        return list(result)
 
 
 class Reembedder:
@@ -88,7 +88,7 @@ class Reembedder:
         }
         contexts = {row.id: row.name for row in registry.values()}
         contexts |= {row.id: row.context_name for row in workloads.values()}
-        for table, found in texts.tools.items():
+        for table, result in texts.tools.items():
             for row in await connection.execute(text(f"SELECT id, server_id, name, details FROM {table}")):
                 tool = StoredTool(
                     id=row.id,
@@ -96,7 +96,7 @@ class Reembedder:
                     name=row.name,
                     details=from_json(dict, row.details, f"the tool {row.name}"),
                 )
-                found[tool.id] = tool_text(contexts[tool.server_id], tool.definition)
+                result[tool.id] = tool_text(contexts[tool.server_id], tool.definition)
                 if tool.server_id in texts.own:
                     texts.own[tool.server_id][0].append(tool.id)
         return texts

@@ -101,7 +101,7 @@ class Upgrader:
     async def _convert(
         self, old: "OldDatabase", on_progress: ProgressCallback | None, *, dry_run: bool
     ) -> UpgradeReport:
-        """A predecessor's database. Planned anew whenever another program has written to it meanwhile."""
+        """A predecessor's database. Planned again whenever another program has written to it meanwhile."""
         from mcp_optimizer.legacy.conversion import Conversion  # noqa: PLC0415
 
         conversion = Conversion(self._store, self._embedder, self._runtime)

@@ -136,18 +136,18 @@ def _limited(result: RawResult, most: int) -> RawResult:
     items = [_item(item) for item in given]
     structured = result.get("structuredContent")
     empty = {"type": "text", "text": ""}
-    kept = limited(
+    cached = limited(
         items,
         None if structured is None else _json(structured),
         most=most,
         count=count_text_tokens,
         notice_frame=_item(empty).frame,
     )
-    if kept.notice is None:
+    if cached.notice is None:
         return result
-    shown: list[Any] = [{**empty, "text": kept.notice}]
-    shown += [given[place] if text is None else {**given[place], "text": text} for place, text in kept.items]
-    left = {key: member for key, member in result.items() if key != "structuredContent" or kept.structured}
+    shown: list[Any] = [{**empty, "text": cached.notice}]
+    shown += [given[place] if text is None else {**given[place], "text": text} for place, text in cached.items]
+    left = {key: member for key, member in result.items() if key != "structuredContent" or cached.structured}
     return {**left, "content": shown}
 
 

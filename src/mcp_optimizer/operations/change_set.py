@@ -102,12 +102,12 @@ class ChangeSet:
 
     def texts(self) -> list[str]:
         """Every text whose vector is needed."""
-        wanted: list[str] = []
+        target: list[str] = []
         for item in self.registry:
-            wanted += [item.text, *item.tools.changed_texts]
+            target += [item.text, *item.tools.changed_texts]
         for write in self.workloads:
-            wanted += write.needed_texts
-        return wanted
+            target += write.needed_texts
+        return target
 
     @property
     def changed_tools(self) -> int:

@@ -36,13 +36,13 @@ log = structlog.get_logger(__name__)
 
 
 class ConflictError(Exception):
-    """The store changed after the plan was made: it has to be made anew."""
+    """The store changed after the plan was made: it has to be rebuilt."""
 
 
 async def retry_on_conflict[T](database: Database, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Plan and apply, anew whenever another process changed the store in between.
+    """Plan and apply, again whenever another process changed the store in between.
 
-    What was embedded for one plan is remembered for the next, so planning anew costs little. When others never pause,
+    What was embedded for one plan is remembered for the next, so planning again costs little. When others never pause,
     the last plan is made while the write lock is held: then nothing can come in between. Raises StoreBusyError when
     the lock can't be had.
     """
@@ -50,7 +50,7 @@ async def retry_on_conflict[T](database: Database, attempt: Callable[[], Awaitab
         try:
             return await attempt()
         except ConflictError:
-            log.info("the store changed while a plan was made; planning anew")
+            log.info("the store changed while a plan was made; planning again")
     log.info("others keep changing the store; planning while they wait")
     try:
         async with database.holding():
@@ -108,12 +108,12 @@ class ChangeSetWriter:
         return RegistryServerChange(plan=plan, server=server, text=text, tools=tools)
 
     def _workload_write(self, change: WorkloadChange, stored: list[StoredTool]) -> WorkloadServerChange:
-        wanted = [tool.definition for tool in stored] if change.tools is None else list(change.tools)
+        target = [tool.definition for tool in stored] if change.tools is None else list(change.tools)
         if change.tools_partial:
-            listed = {tool.name for tool in wanted}
-            wanted += [tool.definition for tool in stored if tool.name not in listed]
+            listed = {tool.name for tool in target}
+            target += [tool.definition for tool in stored if tool.name not in listed]
         after = change.after
-        tools = self._plan_tools(after.id, after.context_name, stored, wanted)
+        tools = self._plan_tools(after.id, after.context_name, stored, target)
         return WorkloadServerChange(
             change=change, tools=tools, first=first_definitions(stored, tools.update, tools.remove)
         )
@@ -270,10 +270,10 @@ async def _write_tools(
     writing: Writing, ops: ToolOps, server_name: str, tools: ToolPlan, vectors: Mapping[str, Vector]
 ) -> None:
     def with_vectors(items: Collection[StoredTool]) -> list[EmbeddedTool]:
-        found = [(tool, vectors.get(tools.texts[tool.id])) for tool in items]
+        results = [(tool, vectors.get(tools.texts[tool.id])) for tool in items]
         return [
             EmbeddedTool(tool if vector is not None else tool.model_copy(update={"text_hash": ""}), vector)
-            for tool, vector in found
+            for tool, vector in results
         ]
 
     await ops.remove(writing, tools.remove)

@@ -38,8 +38,8 @@ class Deleter:
     async def _registry_servers(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
         async with self._store.database.reading() as connection:
             state = await self._store.state(connection)
-            found = [find_registry_server(state.registry, name) for name in names]
-            rows = list({row.id: row for row in found}.values())
+            results = [find_registry_server(state.registry, name) for name in names]
+            rows = list({row.id: row for row in results}.values())
             linked = [workload for row in rows for workload in state.linked_to(row.id)]
             now = self._runtime.timestamp()
             keys = {row.identity.key for row in rows}
@@ -74,19 +74,19 @@ class Deleter:
         return report
 
     async def _workloads(self, names: Sequence[str], *, dry_run: bool) -> DeletionReport:
-        wanted = set(names)
+        target = set(names)
         async with self._store.database.reading() as connection:
             sequence = await last_change(connection)
-            rows = await self._store.workloads.named(connection, wanted)
+            rows = await self._store.workloads.named(connection, target)
             standing = await open_problems(connection)
             tools = await self._store.workload_tools.ids_of_servers(connection, [row.id for row in rows])
             change_set = await self._writer.prepare(connection, sequence, _BY_HAND, workloads_removed=rows)
-        problems = [item for item in standing if item.entity == "workload" and item.name in wanted]
+        problems = [item for item in standing if item.entity == "workload" and item.name in target]
         rejected = {item.name for item in problems if item.problem == Relation.REJECTED}
-        unknown = sorted(wanted - rejected - {row.name for row in rows})
+        unknown = sorted(target - rejected - {row.name for row in rows})
         if unknown:
             raise NotFoundError(f"no workload named {', '.join(unknown)}", remedy="`workload list` shows all")
-        report = DeletionReport(entity="workload", deleted=tuple(sorted(wanted)), tools=len(tools), dry_run=dry_run)
+        report = DeletionReport(entity="workload", deleted=tuple(sorted(target)), tools=len(tools), dry_run=dry_run)
         if dry_run:
             return report
         change_set.problems_closed = problems

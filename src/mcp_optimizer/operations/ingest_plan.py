@@ -69,8 +69,8 @@ class RegistryHalf:
     def problems(self, before: StoredState, report: RegistryReport) -> tuple[list[Problem], list[Problem]]:
         """The problems to open, and those to close."""
         standing = [problem for problem in before.problems if problem.entity == "registry"]
-        found = registry_problems(self.plan, report)
-        opened, closed = differences(standing, found, looked_at=lambda _: self.catalog.complete)
+        result = registry_problems(self.plan, report)
+        opened, closed = differences(standing, result, looked_at=lambda _: self.catalog.complete)
         taken_in = {change.after.name for change in self.admitted}
         return opened, [*closed, *(item for item in before.problems if item.rejected and item.name in taken_in)]
 
@@ -135,16 +135,16 @@ class IngestPlan:
 
     def settle_problems(self) -> None:
         """Put the problems to open and to close into the change set, once the texts are embedded."""
-        found: list[tuple[list[Problem], list[Problem]]] = []
+        results: list[tuple[list[Problem], list[Problem]]] = []
         if self.registry is not None:
-            found.append(self.registry.problems(self.before, self.registry.report(self.change_set)))
+            results.append(self.registry.problems(self.before, self.registry.report(self.change_set)))
         if self.workloads is not None:
-            found.append(self.workloads.problems(self.before, self.change_set))
+            results.append(self.workloads.problems(self.before, self.change_set))
         else:
             failed = embedding_problems(self.change_set.workload_failures)
-            found.append(([problem for problem in failed if problem not in self.before.problems], []))
-        self.change_set.problems_opened = [problem for opened, _ in found for problem in opened]
-        self.change_set.problems_closed = [problem for _, closed in found for problem in closed]
+            results.append(([problem for problem in failed if problem not in self.before.problems], []))
+        self.change_set.problems_opened = [problem for opened, _ in results for problem in opened]
+        self.change_set.problems_closed = [problem for _, closed in results for problem in closed]
 
 
 class IngestPlanner:

@@ -31,8 +31,8 @@ def registry_report(plan: CatalogPlan, catalog: Catalog, failures: Mapping[str, 
 
 def _skipped(problems: Iterable[ItemProblem]) -> dict[str, Any]:
     """Skipped parts for a report, which is stored and shown: an identity may hold what is not (S7)."""
-    told = tuple(ItemProblem(name=item.name, reason=item.reason, kind=item.kind) for item in problems)
-    return {"skipped": told, "skipped_by_reason": group_problems(told)}
+    text = tuple(ItemProblem(name=item.name, reason=item.reason, kind=item.kind) for item in problems)
+    return {"skipped": text, "skipped_by_reason": group_problems(text)}
 
 
 def with_workloads(
@@ -50,7 +50,7 @@ def with_workloads(
 def with_workload_failures(report: RegistryReport, failures: Mapping[str, str]) -> RegistryReport:
     """The report with workloads that should follow the catalog, but whose tools could not be embedded again."""
     followed = tuple(
-        ItemProblem(name=name, reason=f"its tools could not be embedded anew: {reason}")
+        ItemProblem(name=name, reason=f"its tools could not be re-embedded: {reason}")
         for name, reason in failures.items()
     )
     return report.model_copy(update=_skipped(report.skipped + followed))

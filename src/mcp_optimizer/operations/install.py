@@ -40,23 +40,23 @@ class Installer:
             entry = find_registry_server(state.registry, name)
         except NotFoundError as error:
             raise NotFoundError(one_line(error.message), remedy="search_registry gives the names of servers") from None
-        found = match(entry.claimed, state.index())
-        if found.verdict is Relation.REJECTED:
+        result = match(entry.claimed, state.index())
+        if result.verdict is Relation.REJECTED:
             raise AmbiguousError(
-                one_line(rejection_reason(entry.claimed, found.claimants)),
+                one_line(rejection_reason(entry.claimed, result.claimants)),
                 remedy="a person chooses the one that counts with `registry resolve`",
             )
         for workload in state.workloads:
             if workload.running and workload.registry_server_id == entry.id:
-                said = f"{one_line(entry.name)} is running already, as {one_line(workload.name)}."
-                return InstallReport(workload=workload.name, said=said, running=True)
+                text = f"{one_line(entry.name)} is running already, as {one_line(workload.name)}."
+                return InstallReport(workload=workload.name, said=text, running=True)
         toolhive = await asyncio.to_thread(importlib.import_module, "mcp_optimizer.sources.toolhive.source")
         workload_name = workload_name_for(entry.name)
         there = await toolhive.ToolHiveSource(self._settings).start(entry.name, name=workload_name)
-        said = f"ToolHive starts {one_line(entry.name)} as {workload_name}."
+        text = f"ToolHive starts {one_line(entry.name)} as {workload_name}."
         if there is not None:
-            said = f"There is a workload {workload_name} already; its status is {one_line(there)}."
-        return InstallReport(workload=workload_name, said=said)
+            text = f"There is a workload {workload_name} already; its status is {one_line(there)}."
+        return InstallReport(workload=workload_name, said=text)
 
 
 def workload_name_for(server: str) -> str:

@@ -240,9 +240,9 @@ class Poller:
         if self.on_poll is None:
             return
         try:
-            told = self.on_poll(view)
-            if told is not None:
-                await told
+            text = self.on_poll(view)
+            if text is not None:
+                await text
         except Exception as error:  # noqa: BLE001 (as above)
             log.warning("a poll could not be noted", reason=redact_message(str(error)))
 

@@ -46,7 +46,7 @@ class RelationEditor:
         self._runtime = runtime
 
     async def rematch(self, names: Collection[str] | None, *, dry_run: bool) -> RelationReport:
-        """Match these workloads anew, or all (None). Matching only ever gives a relation; it takes none away (L1, L3).
+        """Match these workloads again, or all (None). Matching only ever gives a relation; it takes none away (L1, L3).
 
         All leaves out what a person linked or unlinked: name such a workload to have it matched all the same.
         """
@@ -205,23 +205,23 @@ class RelationPlan:
         self._unchanged.append(ItemProblem(name=row.name, reason=reason))
 
     def rematch(self, row: Workload, index: RegistryIndex, *, by_name: bool, now: str) -> None:
-        """What matching anew gives a workload."""
+        """What matching again gives a workload."""
         if row.identity is None:
             self.stays(row, f"is unidentified: {row.identity_problem}")
             return
-        found = match(row.identity, index)
+        result = match(row.identity, index)
         if not by_name and row.relation_cause in _BY_HAND:
-            self.stays(row, "a person decided; name it to have it matched anew")
-        elif found.verdict is Relation.REJECTED:
-            reason = rejection_reason(row.identity, found.claimants)
+            self.stays(row, "a person decided; name it to have it matched again")
+        elif result.verdict is Relation.REJECTED:
+            reason = rejection_reason(row.identity, result.claimants)
             self._rejected.append(ItemProblem(name=row.name, reason=reason))
-        elif found.server is None:
-            kept = "keeps its link, though" if row.linked else "is autonomous, as"
-            self.stays(row, f"{kept} nothing in the catalog has its identity")
-        elif found.server.id == row.registry_server_id:
-            self.stays(row, f"is linked to {found.server.name} already")
+        elif result.server is None:
+            cached = "keeps its link, though" if row.linked else "is autonomous, as"
+            self.stays(row, f"{cached} nothing in the catalog has its identity")
+        elif result.server.id == row.registry_server_id:
+            self.stays(row, f"is linked to {result.server.name} already")
         else:
-            self.add(become_linked(row, found.server, Cause.REMATCH, now=now))
+            self.add(become_linked(row, result.server, Cause.REMATCH, now=now))
 
     def report(self, change_set: ChangeSet, *, dry_run: bool) -> RelationReport:
         """The decisions as a report."""
@@ -268,13 +268,13 @@ def _duplicate(state: StoredState, identity: str) -> Duplicate:
             keys.add(identity_of(kind, identity).key)
         except IdentityError:
             continue
-    found = [duplicate for duplicate in state.duplicates if duplicate.identity.key in keys]
-    if len(found) > 1:
+    results = [duplicate for duplicate in state.duplicates if duplicate.identity.key in keys]
+    if len(results) > 1:
         raise AmbiguousError(f"{identity} is both a URL and an image that several entries claim")
-    if not found:
+    if not results:
         shared = ", ".join(duplicate.identity.raw for duplicate in state.duplicates) or "there are none"
-        raise NotFoundError(f"no several entries claim {identity}", remedy=f"shared identities: {shared}")
-    return found[0]
+        raise NotFoundError(f"{identity} is not a duplicate", remedy=f"shared identities: {shared}")
+    return results[0]
 
 
 def _of(state: StoredState, duplicate: Duplicate) -> list[ObservedWorkload]:

@@ -57,7 +57,7 @@ class ServerHeartbeats:
             await serving_log.put_server(connection, server, forget_before=limit.replace("+00:00", "Z"))
 
     async def beat(self, server: ServerView, polls: Sequence[PollView] = ()) -> None:
-        """Say that it still runs, and how its polls went; anew if it was forgotten meanwhile."""
+        """Say that it still runs, and how its polls went; again if it was forgotten meanwhile."""
         at = self._runtime.timestamp()
         async with self._database.writing() as connection:
             known = await serving_log.beat(connection, server.id, polls, at=at)
@@ -72,9 +72,9 @@ class ServerHeartbeats:
     async def running(self) -> list[ServerView]:
         """The servers that run; one without a fresh heartbeat does not."""
         async with self._database.reading() as connection:
-            found = await serving_log.servers(connection)
+            result = await serving_log.servers(connection)
         now = self._runtime.now()
-        return [server for server in found if is_alive(server, now)]
+        return [server for server in result if is_alive(server, now)]
 
     @asynccontextmanager
     async def kept(

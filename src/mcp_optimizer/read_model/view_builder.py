@@ -58,7 +58,9 @@ class ViewBuilder:
         self._rows = {row.name: row for row in state.workloads}
         self._problems = {problem.name: problem for problem in state.problems if problem.entity == "workload"}
         self._suspicions = _suspicions(suspects)
-        self._rejected = {name: found for name, found in self._problems.items() if found.problem == Relation.REJECTED}
+        self._rejected = {
+            name: result for name, result in self._problems.items() if result.problem == Relation.REJECTED
+        }
 
     def registry_servers(self) -> list[RegistryServerView]:
         """Every registry server, by name."""
@@ -144,8 +146,8 @@ class ViewBuilder:
         )
 
     def _suspicion(self, name: str) -> str | None:
-        found = self._suspicions.get(name, [])
-        return suspicion([view.problem for view in found]) if found else None
+        result = self._suspicions.get(name, [])
+        return suspicion([view.problem for view in result]) if result else None
 
     def workload_detail(
         self,
@@ -267,12 +269,12 @@ def tool_view(tool: StoredTool, accepted: Mapping[str, Any] | None = None) -> To
 
 
 def _suspicions(suspects: Sequence[Suspect]) -> dict[str, list[ProblemView]]:
-    found: dict[str, list[ProblemView]] = {}
+    results: dict[str, list[ProblemView]] = {}
     for suspect in suspects:
         view = _suspicion_view(suspect)
         if view is not None:
-            found.setdefault(suspect.workload, []).append(view)
-    return found
+            results.setdefault(suspect.workload, []).append(view)
+    return results
 
 
 def _suspicion_view(suspect: Suspect) -> ProblemView | None:

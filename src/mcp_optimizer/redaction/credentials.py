@@ -116,8 +116,8 @@ def is_sealed(value: str) -> bool:
 
 def is_token(value: str) -> bool:
     """Whether the whole of ``value`` begins as tokens of a known maker do."""
-    found = TOKEN.match(value)
-    return found is not None and is_varied(found[0])
+    match = TOKEN.match(value)
+    return match is not None and is_varied(match[0])
 
 
 def is_varied(token: str) -> bool:

@@ -108,19 +108,19 @@ def _without_named(text: str) -> str:
     """A text with a mask for the value of every name that is a credential's."""
     parts: list[str] = []
     end = 0
-    found = _NAMED.search(text)
-    while found is not None:
-        group = next(name for name in ("double", "single", "bare") if found[name] is not None)
-        start, value = found.start(group), found[group]
+    match = _NAMED.search(text)
+    while match is not None:
+        group = next(name for name in ("double", "single", "bare") if match[name] is not None)
+        start, value = match.start(group), match[group]
         if group == "bare":
             value = _bare(value)
-        name, separator = found["name"] or found["option"], found["separator"] or ""
+        name, separator = match["name"] or match["option"], match["separator"] or ""
         if value and _is_named_credential(name, value, quoted=group != "bare", assigned="=" in separator):
             parts += [text[end:start], MASK]
             end = start + len(value)
-            found = _NAMED.search(text, max(end, start + 1))
+            match = _NAMED.search(text, max(end, start + 1))
         else:  # the value may itself begin a name and a value
-            found = _NAMED.search(text, found.start(group))
+            match = _NAMED.search(text, match.start(group))
     return "".join([*parts, text[end:]]) if parts else text
 
 

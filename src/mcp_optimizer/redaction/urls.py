@@ -63,14 +63,14 @@ def replace_credentials(url: str, replace: Replace) -> str:
 
 def has_credential(url: str) -> bool:
     """Whether a well-formed ``url`` holds a credential, a replaced one not counted."""
-    found: list[str] = []
+    results: list[str] = []
 
     def note(value: str) -> str:
-        found.append(value)
+        results.append(value)
         return value
 
     replace_credentials(url, note)
-    return bool(found)
+    return bool(results)
 
 
 def _mask(_: str) -> str:

@@ -114,19 +114,19 @@ class Candidates:
             allowed = await self._reach.servers(connection, side, version.sequence, query)
             every = await self._reach.everything(connection, side, version.sequence)
             servers = None if len(every) == len(allowed) else allowed
-            asked = _SideQuery(connection, side, version, phrases, depth, allowed, servers)
-            owners, terms = await self._halves(asked, gathered, query.max_distance)
-            exact = await self._exact(asked)
+            request = _SideQuery(connection, side, version, phrases, depth, allowed, servers)
+            owners, terms = await self._halves(request, gathered, query.max_distance)
+            exact = await self._exact(request)
             answers.exact += exact
             owners |= exact
             answers.terms = answers.terms or terms
             answers.servers |= {tool: allowed[server] for tool, server in owners.items()}
-            await self._measure(asked, gathered, owners)
+            await self._measure(request, gathered, owners)
         answers.near = {near.id: near.distance for part in reversed(gathered) for near in part.near}
         for phrase, part in zip(phrases, gathered, strict=True):
             limits = bounds([near.distance for near in part.near])
-            made = PhraseMatches(phrase.text, part.distances, part.server_distances, part.matches, limits)
-            answers.phrases.append(made)
+            instance = PhraseMatches(phrase.text, part.distances, part.server_distances, part.matches, limits)
+            answers.phrases.append(instance)
         return answers
 
     async def _halves(
@@ -140,12 +140,12 @@ class Candidates:
         # numpy works while the database looks for words
         aside = asyncio.create_task(self._held(held, asked)) if held is not None else None
         owners, terms = await self._words(asked, gathered)
-        found = await aside if aside else await _scanned(asked)
-        for part, near in zip(gathered, found, strict=True):
-            kept = [item for item in near if most is None or item.distance <= most]
-            part.near += kept
+        result = await aside if aside else await _scanned(asked)
+        for part, near in zip(gathered, result, strict=True):
+            remaining = [item for item in near if most is None or item.distance <= most]
+            part.near += remaining
             part.distances |= {item.id: item.distance for item in near}
-            owners |= {item.id: item.server_id for item in kept}
+            owners |= {item.id: item.server_id for item in remaining}
         return {tool: server for tool, server in owners.items() if server in asked.allowed}, terms
 
     async def _held(self, held: VectorMatrix, asked: _SideQuery) -> list[list[Near]]:
@@ -153,8 +153,8 @@ class Candidates:
 
         def nearest() -> list[list[Near]]:
             vectors = [phrase.vector for phrase in asked.phrases if phrase.vector is not None]
-            found = iter(held.nearest(vectors, limit=asked.depth, servers=asked.servers))
-            return [[] if phrase.vector is None else next(found) for phrase in asked.phrases]
+            result = iter(held.nearest(vectors, limit=asked.depth, servers=asked.servers))
+            return [[] if phrase.vector is None else next(result) for phrase in asked.phrases]
 
         quick = held.count * len(asked.phrases) <= self._at_once
         return nearest() if quick else await asyncio.to_thread(nearest)
@@ -190,18 +190,18 @@ class Candidates:
         """
 
         async def matches(terms: Sequence[str]) -> list[tuple[TextMatch, str]]:
-            found = await index_of(asked.connection).matching_tools(
+            result = await index_of(asked.connection).matching_tools(
                 asked.connection, asked.side, terms, limit=depth, servers=asked.servers
             )
-            return [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in found]
+            return [(text_match(terms, row.id, row.score, row.fields), row.server_id) for row in result]
 
         terms = query_terms(words)
-        found = await matches(terms)
-        seen = {word for match, _ in found for words in match.matched.values() for word in words}
+        result = await matches(terms)
+        seen = {word for match, _ in result for words in match.matched.values() for word in words}
         unknown = [term for term in terms if term not in seen]
         meant = await self._reach.corrections(asked.connection, asked.side, asked.version.sequence, unknown)
         if not meant:
-            return terms, found
+            return terms, result
         terms = list(dict.fromkeys(meant.get(term, term) for term in terms))
         return terms, await matches(terms)
 
@@ -223,15 +223,15 @@ class Candidates:
 async def _scanned(asked: _SideQuery) -> list[list[Near]]:
     """The nearest by the database itself, for each phrase."""
     index = index_of(asked.connection)
-    found: list[list[Near]] = []
+    results: list[list[Near]] = []
     for phrase in asked.phrases:
         near: list[Near] = []
         if phrase.vector is not None:
             near = await index.nearest_tools(
                 asked.connection, asked.side, phrase.vector, limit=asked.depth, servers=asked.servers
             )
-        found.append(near)
-    return found
+        results.append(near)
+    return results
 
 
 def sides(scope: Scope) -> list[Side]:

@@ -64,13 +64,13 @@ class SearchScope:
         """Every server of a side by id, as the connection's transaction sees it."""
         held = self._servers.get(side)
         if held is None or held[0] != sequence:
-            found = {
+            results = {
                 row.id: SearchedServer(
                     row.id, side, row.name, row.group, row.kind, row.status or "running", row.virtual
                 )
                 for row in await search_reads.server_rows(connection, side)
             }
-            held = (sequence, found)
+            held = (sequence, results)
             self._servers[side] = held
         return held[1]
 

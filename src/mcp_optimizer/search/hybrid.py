@@ -55,9 +55,9 @@ class Search:
 
     def with_order(self, order: OrderSource) -> "Search":
         """The same search, its memory shared, with another order."""
-        made = copy.copy(self)
-        made._order = order
-        return made
+        result = copy.copy(self)
+        result._order = order
+        return result
 
     async def close(self) -> None:
         """Give back memory and stop what works aside."""
@@ -107,21 +107,21 @@ class Search:
 
     async def every(self, query: SearchQuery, *, most: int) -> list[OfferedTool]:
         """Every tool that the query's scope and filters let through, by server and name. Raises TooManyError."""
-        found: list[OfferedTool] = []
+        results: list[OfferedTool] = []
         async with self._store.database.reading() as connection:
             sequence = (await search_reads.version(connection)).sequence
             for side in sides(query.scope):
                 allowed = await self.reach.servers(connection, side, sequence, query)
                 number = await self._ops(side).number_of_servers(connection, allowed)
-                if number + len(found) > most:
-                    raise TooManyError(f"there are {number + len(found):,} tools, which is more than {most:,}")
+                if number + len(results) > most:
+                    raise TooManyError(f"there are {number + len(results):,} tools, which is more than {most:,}")
                 tools = await self._ops(side).of_servers(connection, allowed)
-                found += [
+                results += [
                     OfferedTool(server=server.name, name=tool.name, details=tool.details, tokens=tool.token_count)
                     for server in sorted(allowed.values(), key=lambda server: server.name)
                     for tool in tools.get(server.id, ())
                 ]
-        return found
+        return results
 
     async def vector(self, text: str) -> Vector | None:
         """The query's own vector; None when the model is not to be had: words still find what they find.
@@ -132,14 +132,14 @@ class Search:
 
     async def phrases(self, query: SearchQuery) -> list[Phrase]:
         """What is looked for: the whole query first, then its sentences, where it has several."""
-        wanted = to_storable(query.text).strip()
+        target = to_storable(query.text).strip()
         keywords = to_storable(query.keywords).strip()
-        found = [Phrase(wanted, keywords or wanted, await self.vector(wanted) if wanted else None)]
-        if found[0].vector is None and keywords:
-            return found  # each sentence would find the same
-        parts = sentences(wanted)
+        results = [Phrase(target, keywords or target, await self.vector(target) if target else None)]
+        if results[0].vector is None and keywords:
+            return results  # each sentence would find the same
+        parts = sentences(target)
         vectors = await asyncio.gather(*map(self.vector, parts))
-        return found + [Phrase(part, keywords or part, vector) for part, vector in zip(parts, vectors, strict=True)]
+        return results + [Phrase(part, keywords or part, vector) for part, vector in zip(parts, vectors, strict=True)]
 
     async def answers(
         self, connection: AsyncConnection, query: SearchQuery, phrases: Sequence[Phrase], *, depth: int
@@ -150,7 +150,7 @@ class Search:
         if version.model != model:
             raise ModelMismatchError(
                 f"the database now holds embeddings of the model {version.model}, not of {model}",
-                remedy=f"set embedding_model_name to {version.model} and start the program anew",
+                remedy=f"set embedding_model_name to {version.model} and restart the program",
             )
         order = None if query.plain else await self._order.current(connection, version)
         if order is not None:

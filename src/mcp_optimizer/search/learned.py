@@ -52,11 +52,11 @@ class StoredOrder:
 
 def calls_after(order: LearnedOrder, vector: Vector) -> dict[ToolName, int]:
     """By tool: in how many sessions it was called after questions like that of ``vector``."""
-    found: dict[ToolName, int] = {}
+    results: dict[ToolName, int] = {}
     for row in np.flatnonzero(order.examples @ vector >= _SUCH_QUESTIONS):
         tool, count = order.example_tools[int(row)]
-        found[tool] = found.get(tool, 0) + count
-    return found
+        results[tool] = results.get(tool, 0) + count
+    return results
 
 
 def with_plain_ranks(

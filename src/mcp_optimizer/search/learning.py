@@ -127,12 +127,12 @@ class Learning:
         """Forget what was learned, for every model, and the calls that it was learned from."""
         if dry_run:
             async with self._store.database.reading() as connection:
-                found = await learning_ops.counts(connection)
+                result = await learning_ops.counts(connection)
         else:
             async with self._store.database.writing() as connection:
-                found = await learning_ops.counts(connection)
+                result = await learning_ops.counts(connection)
                 await learning_ops.forget_all(connection)
-        return ForgetReport(calls=found[0], orders=found[1], dry_run=dry_run)
+        return ForgetReport(calls=result[0], orders=result[1], dry_run=dry_run)
 
     async def _tools(self) -> _Tools:
         """Those of all workloads that have a vector; of one name, the first."""
@@ -145,12 +145,12 @@ class Learning:
             vectors: dict[str, bytes] = {}
             async for batch in search_reads.all_vectors(connection, Side.WORKLOAD, version.dimension):
                 vectors |= {row[0]: row[2] for row in batch}
-        kept = [(servers[key], tool) for key, tools in stored.items() for tool in tools if tool.id in vectors]
-        matrix = np.frombuffer(b"".join(vectors[tool.id] for _, tool in kept), dtype="<f4")
+        remaining = [(servers[key], tool) for key, tools in stored.items() for tool in tools if tool.id in vectors]
+        matrix = np.frombuffer(b"".join(vectors[tool.id] for _, tool in remaining), dtype="<f4")
         return _Tools(
-            [(server, tool.name) for server, tool in kept],
-            [tool.definition.description for _, tool in kept],
-            matrix.reshape(len(kept), version.dimension),
+            [(server, tool.name) for server, tool in remaining],
+            [tool.definition.description for _, tool in remaining],
+            matrix.reshape(len(remaining), version.dimension),
         )
 
     async def _tried(
@@ -165,7 +165,7 @@ class Learning:
         vectors = await self._vectors([query.text for query in queries])
         row_of = {query.text: row for row, query in enumerate(queries)}
         plain = self._search.with_order(FixedOrder(None))
-        asked: list[LabelledQuery] = []
+        request: list[LabelledQuery] = []
         before: Places = []
         after: Places = []
         for training, part in splits(queries):
@@ -173,7 +173,7 @@ class Learning:
             rows = [row_of[query.text] for query in training]
             matrix = await asyncio.to_thread(train, vectors[rows], tools.vectors, _labels(training, tools))
             trial = self._search.with_order(FixedOrder(LearnedOrder("", matrix, vectors[:0], [])))
-            asked += held_out
+            request += held_out
             before += await _places(plain, held_out)
             after += await _places(trial, held_out)
         order = await self._trained(calls, queries, vectors, tools)
@@ -186,12 +186,12 @@ class Learning:
         )
         return order, report.model_copy(
             update={
-                "held_out": len(asked),
+                "held_out": len(request),
                 "before": quality(before),
                 "after": quality(after),
                 "accepted": accepted,
                 "reason": reason,
-                "moved": tuple(_moved(asked, before, after)[:_MAX_TOLD]),
+                "moved": tuple(_moved(request, before, after)[:_MAX_TOLD]),
                 "lost": tuple([*lost_known, *lost][:_MAX_TOLD]),
             }
         )
@@ -223,9 +223,9 @@ class Learning:
 
     async def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Of queries, as a search has them."""
-        found = [await self._search.vector(text) for text in texts]
-        vectors = [vector for vector in found if vector is not None]
-        if len(vectors) < len(found):
+        results = [await self._search.vector(text) for text in texts]
+        vectors = [vector for vector in results if vector is not None]
+        if len(vectors) < len(results):
             raise EmbeddingError("the queries can't be embedded", remedy="see `doctor`")
         return np.stack(vectors)
 
@@ -247,12 +247,12 @@ def _labels(queries: Sequence[LabelledQuery], tools: _Tools) -> list[dict[int, f
 
 async def _places(search: Search, queries: Iterable[LabelledQuery]) -> Places:
     """At which places a search finds what was called."""
-    found: Places = []
+    results: Places = []
     for query in queries:
         hits = await search.run(SearchQuery(text=query.text, status=None, limit=_DEPTH))
         places = {(hit.server, hit.tool): place for place, hit in reversed(list(enumerate(hits, start=1)))}
-        found.append([places.get(tool) for tool in query.votes])
-    return found
+        results.append([places.get(tool) for tool in query.votes])
+    return results
 
 
 def _moved(queries: Sequence[LabelledQuery], before: Places, after: Places) -> list[MovedTool]:

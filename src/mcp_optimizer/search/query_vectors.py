@@ -27,16 +27,16 @@ class QueryVectors:
     async def of(self, text: str) -> Vector | None:
         """The query's vector; None when the model is not to be had: words still find what they find."""
         key = self._embedder.model, text[:_MAX_EMBEDDED]
-        found = self._kept.get(key)
-        if found is not None:
+        result = self._kept.get(key)
+        if result is not None:
             self._kept.move_to_end(key)
-            return found
+            return result
         try:
-            (made,) = await self._embedder.embed([key[1]])
+            (value,) = await self._embedder.embed([key[1]])
         except EmbeddingError as error:
             log.warning("searching by words only", error=redact_message(str(error)))
             return None
-        self._kept[key] = made
+        self._kept[key] = value
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-        return made
+        return value

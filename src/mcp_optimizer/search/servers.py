@@ -37,13 +37,13 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
         running = await search_reads.linked_counts(connection)
     own = dict(near)
     likeness = PhraseMatches(distances=own, bounds=search.bounds(own.values()))
-    made: list[tuple[bool, ServerHit]] = []
+    results: list[tuple[bool, ServerHit]] = []
     for key, row in rows.items():
         exact = row.name.casefold() == wanted.casefold()
         if key in own or row.name in best or exact:
             score = best[row.name][0].score if row.name in best else 0.0
             score += likeness.vector_score(key) * (_OWN_SHARE if row.name in best else 1.0)
-            made.append(
+            results.append(
                 (
                     not exact,
                     ServerHit(
@@ -58,5 +58,5 @@ async def search_servers(store: Store, search: Search, wanted: str, limit: int) 
                     ),
                 )
             )
-    made.sort(key=lambda pair: (pair[0], -pair[1].score, pair[1].server))
-    return [hit for _, hit in made[:limit]]
+    results.sort(key=lambda pair: (pair[0], -pair[1].score, pair[1].server))
+    return [hit for _, hit in results[:limit]]

@@ -24,13 +24,13 @@ def train(queries: Matrix, tools: Matrix, labels: Sequence[Mapping[int, float]])
     ``labels``: for each query the rows of ``tools`` that answered it, each with its weight. Vectors have length 1.
     """
     chosen = _chosen_tools(queries, tools, labels)
-    kept = tools[chosen]
+    cached = tools[chosen]
     targets, weights = _targets(labels, chosen)
     matrix = np.eye(tools.shape[1], dtype=np.float32)
     first = np.zeros_like(matrix)
     second = np.zeros_like(matrix)
     for step in range(1, _STEPS + 1):
-        gradient = _gradient(matrix, queries, kept, targets, weights)
+        gradient = _gradient(matrix, queries, cached, targets, weights)
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient**2
         rate = _LEARNING_RATE * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)

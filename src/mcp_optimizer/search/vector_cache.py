@@ -21,7 +21,7 @@ from mcp_optimizer.text import redact_message
 _IDLE_SECONDS: Final = 600.0
 """Seconds without a search after which the memory is given back."""
 _MAX_SERVERS: Final = 64
-"""Where more servers have changed, everything is loaded anew, aside."""
+"""Where more servers have changed, everything is loaded again, aside."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,15 +83,15 @@ class VectorCache:
                 self._too_big[side] = version.sequence
                 self._held.pop(side, None)
                 return
-            made = no_vectors(version.sequence, version.model, version.dimension, count)
+            result = no_vectors(version.sequence, version.model, version.dimension, count)
             async with aclosing(search_reads.all_vectors(connection, side, version.dimension)) as batches:
                 async for rows in batches:
-                    made = made.changed(version.sequence, (), rows)
+                    result = result.changed(version.sequence, (), rows)
                     if self._closing:
                         return
         held = self._held.get(side)
-        if held is None or held.sequence <= made.sequence:
-            self._held[side] = made
+        if held is None or held.sequence <= result.sequence:
+            self._held[side] = result
 
     async def _brought_up_to(
         self, connection: AsyncConnection, side: Side, held: VectorMatrix, sequence: int, model: str
@@ -103,9 +103,9 @@ class VectorCache:
             self._held.pop(side, None)
             return None
         rows = await search_reads.vectors_of(connection, side, changed, held.matrix.shape[1])
-        made = held.changed(sequence, changed, rows)
-        self._held[side] = made
-        return made
+        result = held.changed(sequence, changed, rows)
+        self._held[side] = result
+        return result
 
     def _load_if_asked_again(self, side: Side, sequence: int) -> None:
         if side not in self._asked:

@@ -16,7 +16,7 @@ _GONE: Final = -1
 _SPARSE: Final = 0.2
 """Where the filter lets through less than this share, only those rows are compared."""
 _SLACK: Final = 0.25
-"""Share of rows that may be gone before the matrix is made anew."""
+"""Share of rows that may be gone before the matrix is rebuilt."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class VectorMatrix:
         limit = min(limit, number)
         if limit == 0 or not vectors:
             return [[] for _ in vectors]
-        asked = np.stack(vectors)
+        request = np.stack(vectors)
         if number < _SPARSE * self.count:
             rows = np.flatnonzero(present)
-            likeness = asked @ self.matrix[rows].T
+            likeness = request @ self.matrix[rows].T
         else:
             rows = None
-            likeness = asked @ self.matrix[: self.count].T
+            likeness = request @ self.matrix[: self.count].T
             likeness[:, ~present] = -np.inf
         return [self._best(row, rows, limit) for row in likeness]
 
@@ -66,11 +66,11 @@ class VectorMatrix:
         best = np.argpartition(likeness, -limit)[-limit:]
         places = best if rows is None else rows[best]
         names = list(self.servers)  # in the order of their numbers
-        found = [
+        results = [
             Near(self.ids[place], names[int(self.owners[place])], float(1 - likeness[at]))
             for at, place in zip(best, places, strict=True)
         ]
-        return sorted(found, key=lambda near: (near.distance, near.id))
+        return sorted(results, key=lambda near: (near.distance, near.id))
 
     def _allowed(self, servers: Collection[str]) -> NDArray[np.bool_]:
         """Whether each server, by number, is let through; the last element stands for the rows that are gone."""
@@ -81,8 +81,8 @@ class VectorMatrix:
         """These vectors as of ``sequence``: ``rows`` are all that ``servers`` now have."""
         numbers = [self.servers[server] for server in servers if server in self.servers]
         owners = np.where(np.isin(self.owners, numbers), np.int32(_GONE), self.owners) if numbers else self.owners
-        kept = int(np.count_nonzero(owners >= 0))
-        if len(self.ids) != self.count or self.count - kept > _SLACK * self.count + 1024:
+        cached = int(np.count_nonzero(owners >= 0))
+        if len(self.ids) != self.count or self.count - cached > _SLACK * self.count + 1024:
             return self._compacted(owners).changed(sequence, (), rows) if rows else self._compacted(owners, sequence)
         return self._appended(sequence, owners, rows)
 

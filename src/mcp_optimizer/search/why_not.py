@@ -23,16 +23,16 @@ async def why_not(store: Store, search: Search, query: SearchQuery, server: str,
     phrases = await search.phrases(query)
     async with store.database.reading() as connection:
         sequence = (await search_reads.version(connection)).sequence
-        found = await _server(connection, search, query, sequence, server)
-        if found is None:
+        result = await _server(connection, search, query, sequence, server)
+        if result is None:
             return _no(server, tool, None, WhyNotReason.NO_SUCH_SERVER, "the scope that is searched has no such server")
-        scope = Scope(found.side.value)
-        ops = store.workload_tools if found.side is Side.WORKLOAD else store.registry_tools
-        stored = next((item for item in await ops.of_server(connection, found.id) if item.name == tool), None)
+        scope = Scope(result.side.value)
+        ops = store.workload_tools if result.side is Side.WORKLOAD else store.registry_tools
+        stored = next((item for item in await ops.of_server(connection, result.id) if item.name == tool), None)
         if stored is None:
             return _no(server, tool, scope, WhyNotReason.NO_SUCH_TOOL, "the server has no such tool")
-        every = (await search.reach.everything(connection, found.side, sequence)).values()
-        refused = _hidden(found, query, every) or _refused(found, query)
+        every = (await search.reach.everything(connection, result.side, sequence)).values()
+        refused = _hidden(result, query, every) or _refused(result, query)
         if refused is not None:
             return _no(server, tool, scope, *refused, embedded=bool(stored.text_hash))
         answers = await search.answers(connection, query, phrases, depth=_DEPTH)
@@ -56,8 +56,8 @@ async def _beyond_threshold(
     """The tool as it would be found at any distance."""
     query = query.model_copy(update={"max_distance": None})
     answers = await search.answers(connection, query, phrases, depth=_DEPTH)
-    found = await search.hits(connection, answers, [item for item in answers.ranked() if item.id == tool])
-    return found[0] if found else None
+    result = await search.hits(connection, answers, [item for item in answers.ranked() if item.id == tool])
+    return result[0] if result else None
 
 
 async def _server(

@@ -65,11 +65,11 @@ def host_allowed(host: str | None, allowed: Sequence[str]) -> bool:
 
     A page that has its own name resolve to this machine sends its own name here, and is refused.
     """
-    asked = parse_host(host or "")
-    if asked is None:
+    request = parse_host(host or "")
+    if request is None:
         return False
-    return asked.name in LOOPBACK_HOSTS or any(
-        known is not None and known.name == asked.name and known.port in {"", asked.port}
+    return request.name in LOOPBACK_HOSTS or any(
+        known is not None and known.name == request.name and known.port in {"", request.port}
         for known in map(parse_host, allowed)
     )
 
@@ -93,8 +93,8 @@ def is_listed_origin(origin: str | None, origins: Sequence[str]) -> bool:
 
 def preflight_headers(requested: str) -> dict[str, str]:
     """What a page's browser is told that it may send. ``requested``: the headers that it asks for."""
-    asked = {name.strip().lower() for name in requested.split(",")}
-    allowed = sorted(name for name in asked if name in _CORS_HEADERS or _MCP_HEADER.fullmatch(name))
+    request = {name.strip().lower() for name in requested.split(",")}
+    allowed = sorted(name for name in request if name in _CORS_HEADERS or _MCP_HEADER.fullmatch(name))
     return {
         "access-control-allow-methods": "GET, POST, DELETE",
         "access-control-allow-headers": ", ".join(allowed or sorted(_CORS_HEADERS)),

@@ -48,18 +48,24 @@ async def learn_aside(settings: Settings) -> LearnReport | None:
     try:
         async with asyncio.timeout(_MAX_SECONDS):
             given = settings.model_dump_json(exclude={"mcp_token"}).encode()
-            said, _ = await process.communicate(given)
+            text, _ = await process.communicate(given)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-    report = json.loads(said or _NO_REPORT)
+    report = json.loads(text or _NO_REPORT)
     if report is None:
         log.warning("a process that learns has failed", status=process.returncode)
         return None
-    made = LearnReport.model_validate(report)
-    log.info("learned from use", accepted=made.accepted, reason=made.reason, queries=made.queries, seconds=made.seconds)
-    return made
+    result = LearnReport.model_validate(report)
+    log.info(
+        "learned from use",
+        accepted=result.accepted,
+        reason=result.reason,
+        queries=result.queries,
+        seconds=result.seconds,
+    )
+    return result
 
 
 def run_learning() -> None:

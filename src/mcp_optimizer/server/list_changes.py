@@ -38,7 +38,7 @@ class ListChanges:
         """For clients of the revision that asks for such events by a request."""
 
     def add_client(self, key: str, session: ServerSession, visibility: AgentVisibility) -> None:
-        """A client is to be told. ``key``: of its session; one that is over is told in vain."""
+        """A client is to be told. ``key``: of its session; one that is over is told nothing."""
         self._clients[key] = (session, visibility)
         self._clients.move_to_end(key)
         if len(self._clients) > _MAX_CLIENTS:

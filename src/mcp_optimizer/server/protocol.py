@@ -60,7 +60,7 @@ class McpServer:
 
     def server(self) -> Server[Any]:
         """A server of these tools, for any transport."""
-        made: Server[Any] = _ListChangingServer(
+        result: Server[Any] = _ListChangingServer(
             NAME,
             version=__version__,
             title="MCP optimizer",
@@ -70,11 +70,11 @@ class McpServer:
             on_subscriptions_listen=ListenHandler(self._changes.bus),
             get_tool_input_schema=lambda _: None,  # none of ours asks for headers; the SDK would look at each call
         )
-        made.add_request_handler("logging/setLevel", SetLevelRequestParams, set_log_level)
+        result.add_request_handler("logging/setLevel", SetLevelRequestParams, set_log_level)
         if not is_configured():  # what the SDK puts around every request makes spans, and nothing else
-            made.middleware.clear()
-        made.middleware.append(pass_raw_results)
-        return made
+            result.middleware.clear()
+        result.middleware.append(pass_raw_results)
+        return result
 
     async def _list_tools(self, context: RequestContext, _: PaginatedRequestParams | None) -> ListToolsResult:
         access = _access_of(context)

@@ -107,8 +107,8 @@ async def serve_http(
     settings = service.settings
     with contextlib.closing(bound_socket(settings)) as listening:
         url = url_of(settings.mcp_host, listening.getsockname()[1])
-        async with running(service, address=url, transport="streamable-http", source=source) as made:
-            config = http_config(make_app(made.protocol.server(), service, made.metrics))
+        async with running(service, address=url, transport="streamable-http", source=source) as result:
+            config = http_config(make_app(result.protocol.server(), service, result.metrics))
             log.info("serving", url=url)
             await HttpServer(config, lambda: on_ready(url) if on_ready else None).serve(sockets=[listening])
 
@@ -190,8 +190,8 @@ async def serve_stdio(service: "DataService", *, source: str | None = None) -> i
     """Serve one client over stdin and stdout, until it leaves or a signal ends it; what to leave with."""
     stdio = StdioServer(max_line_bytes=service.settings.max_request_bytes)
     with stdio.signals():
-        async with running(service, address="stdio", transport="stdio", source=source) as made:
-            await stdio.serve(made.protocol.server())
+        async with running(service, address="stdio", transport="stdio", source=source) as result:
+            await stdio.serve(result.protocol.server())
     return stdio.exit_code
 
 

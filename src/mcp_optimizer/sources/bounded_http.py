@@ -79,9 +79,9 @@ class HttpEndpoint:
     async def _response(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes | None, *, moves: bool
     ) -> httpx2.Response:
-        asked = {**headers, "accept-encoding": IDENTITY}
+        query = {**headers, "accept-encoding": IDENTITY}
         for _ in range(_MAX_REDIRECTS + 1):
-            request = self._client.build_request(method, url, headers=asked, content=content)
+            request = self._client.build_request(method, url, headers=query, content=content)
             response = await self._sent(request)
             location = response.headers.get("location")
             if not response.has_redirect_location or location is None:

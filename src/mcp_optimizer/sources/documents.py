@@ -133,13 +133,13 @@ async def fetch_bytes(
     """
     headers = {"accept-encoding": IDENTITY}
     if body is None:
-        asked = client.stream("GET", url, headers=headers)
+        request = client.stream("GET", url, headers=headers)
     else:
-        asked = client.stream("POST", url, headers=headers, json=body)
+        request = client.stream("POST", url, headers=headers, json=body)
     loop = asyncio.get_running_loop()
     start = loop.time()
     try:
-        async with asyncio.timeout(seconds), asked as response:
+        async with asyncio.timeout(seconds), request as response:
             if not response.is_success:
                 retry_after = response.headers.get("retry-after", "")
                 raise HttpStatusError(label, response.status_code, await body_start(response), retry_after)
@@ -179,7 +179,7 @@ _FAILURES: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     ((httpx2.ConnectTimeout,), "did not accept a connection within {seconds:g} s"),
     ((TimeoutError, httpx2.TimeoutException), "did not answer within {seconds:g} s"),
     ((httpx2.ConnectError,), "can't be reached: {error}"),
-    ((httpx2.RemoteProtocolError, httpx2.ReadError), "broke off before its answer was complete"),
+    ((httpx2.RemoteProtocolError, httpx2.ReadError), "closed the connection before the response was complete"),
     ((httpx2.InvalidURL, httpx2.UnsupportedProtocol), "is not a URL that can be asked: {error}"),
     ((httpx2.TooManyRedirects,), "redirects too often"),
     ((httpx2.DecodingError,), "sent a body that can't be decompressed"),

@@ -105,8 +105,8 @@ def wrong_types(
     name: str, holder: Mapping[str, Any], *, texts: Iterable[str] = (), lists: Iterable[str] = ()
 ) -> Iterator[ItemProblem]:
     """A problem for each member that is given, but is no text, or no list: it is left out."""
-    wanted = [(field, str, "a text") for field in texts] + [(field, list, "a list") for field in lists]
-    for field, kind, what in wanted:
+    target = [(field, str, "a text") for field in texts] + [(field, list, "a list") for field in lists]
+    for field, kind, what in target:
         value = holder.get(field)
         if value is not None and not isinstance(value, kind):
             yield ItemProblem(name=name, reason=f"`{field}` is {kind_of(value)}, not {what}, and is left out")

@@ -124,8 +124,8 @@ class OptimizerApp(Guarded, App[Leaving]):
             self._bindings.bind(key, f"press('{key}')", show=False, priority=everywhere)
         for own in THEMES:
             self.register_theme(own)
-        wanted = theme or self._memory.theme
-        self._first_theme = wanted if wanted in self.available_themes else first_theme(self.console.color_system)
+        target = theme or self._memory.theme
+        self._first_theme = target if target in self.available_themes else first_theme(self.console.color_system)
         self.theme = self._first_theme
 
     def get_default_screen(self) -> Screen:
@@ -315,7 +315,7 @@ class OptimizerApp(Guarded, App[Leaving]):
             self._refresh_frame()
 
     async def do_area(self, name: str) -> None:
-        """Go to an area by its key: the way back begins anew."""
+        """Go to an area by its key: the way back begins again."""
         self.history.clear()
         if not self.ingesting.running:
             self.say("")
@@ -336,8 +336,8 @@ class OptimizerApp(Guarded, App[Leaving]):
 
     def do_palette(self) -> None:
         """Every command by name."""
-        found = commands(self.context.keymap, self.area, self.available_themes)
-        self.push_screen(PaletteDialog(self.context, found), self._run_command)
+        result = commands(self.context.keymap, self.area, self.available_themes)
+        self.push_screen(PaletteDialog(self.context, result), self._run_command)
 
     async def _run_command(self, command: str | None) -> None:
         what, _, rest = (command or "").partition(":")
@@ -357,7 +357,7 @@ class OptimizerApp(Guarded, App[Leaving]):
         self.say(f"Theme: {self.theme}", Tone.MUTED)
 
     def do_reload(self) -> None:
-        """Read everything anew; open the service if it could not be opened."""
+        """Read everything again; open the service if it could not be opened."""
         if self.context.service is None:
             self._open()
         self.context.feed.invalidate()

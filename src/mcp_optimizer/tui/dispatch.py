@@ -31,10 +31,10 @@ def footer_hints(keymap: Keymap, area: Area, focused: Widget | None, view: AreaV
     own = getattr(focused, "hints", None)
     if own is not None:
         return own
-    wanted = [action for action in keymap.in_area(area) if action.footer and action.keys]
-    wanted = [action for action in wanted if find_handler(action, focused, view, app) is not None]
-    wanted.sort(key=lambda action: action.footer)
-    return tuple(Hint(key_words(a.keys[0]), view.labels.get(a.id, a.label), full_id(a)) for a in wanted)
+    target = [action for action in keymap.in_area(area) if action.footer and action.keys]
+    target = [action for action in target if find_handler(action, focused, view, app) is not None]
+    target.sort(key=lambda action: action.footer)
+    return tuple(Hint(key_words(a.keys[0]), view.labels.get(a.id, a.label), full_id(a)) for a in target)
 
 
 def source_words(overview: Overview | None) -> str:

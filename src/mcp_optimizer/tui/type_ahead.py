@@ -85,10 +85,10 @@ class TypeAhead:
         """Let each message pump handle what it has; one that is closing never answers."""
         pumps = self._pumps()
         answers: set[MessagePump] = set()
-        asked = {pump for pump in pumps if pump.call_later(answers.add, pump)}
+        request = {pump for pump in pumps if pump.call_later(answers.add, pump)}
         for attempt in range(20):
             await asyncio.sleep(0 if attempt < 10 else POLL_SECONDS)
-            if answers >= asked:
+            if answers >= request:
                 return
 
     async def _until_wanted(self) -> None:

@@ -141,7 +141,7 @@ async def test_l3_l5_rematch_of_all_respects_decisions_and_by_name_does_not(link
     report = await linked.rematch()
     assert report.linked == ()
     assert {item.name: item.reason for item in report.unchanged if item.name.startswith("alpha")} == dict.fromkeys(
-        ("alpha-1", "alpha-2"), "a person decided; name it to have it matched anew"
+        ("alpha-1", "alpha-2"), "a person decided; name it to have it matched again"
     )
     await linked.rematch(["alpha-1", "alpha-2"])
     found = await relations(linked)
@@ -242,7 +242,7 @@ async def test_l11_a_person_who_confirms_what_matching_did_has_decided(
         last = (await linked.explain(name)).history[-1]
         assert (last.operation, last.cause) == (operation, cause)
     kept = {item.name: item.reason for item in (await linked.rematch(None)).unchanged}
-    assert kept["alpha-1"] == kept["own"] == "a person decided; name it to have it matched anew"
+    assert kept["alpha-1"] == kept["own"] == "a person decided; name it to have it matched again"
 
 
 async def test_where_others_never_pause_the_last_plan_is_made_while_they_wait(
@@ -455,8 +455,8 @@ async def test_m3_what_is_no_choice_is_refused(shared: DataService, database: Pl
     before = dump(database)
     for where, name, said in (
         (ALPHA, "other", "other does not claim"),
-        (OTHER, "other", "no several entries claim"),
-        ("not an image at all", "alpha", "no several entries claim"),
+        (OTHER, "other", "is not a duplicate"),
+        ("not an image at all", "alpha", "is not a duplicate"),
     ):
         with pytest.raises(NotFoundError, match=said) as error:
             await shared.resolve(where, name)

@@ -111,7 +111,7 @@ async def test_m5_l5_a_person_who_decides_ends_the_disagreement(service: DataSer
     await service.link("w", "two")
     assert await provenance(service) == []
     await service.rematch(["w"])
-    assert len(await provenance(service)) == 1, "matched anew, it is a question again"
+    assert len(await provenance(service)) == 1, "matched again, it is a question again"
 
 
 async def test_m5_c2_a_rename_is_no_disagreement(service: DataService) -> None:

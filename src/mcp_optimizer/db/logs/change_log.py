@@ -46,20 +46,20 @@ async def record(writing: Writing, changes: Sequence[Logged]) -> None:
 
 async def last_sequence(connection: AsyncConnection) -> int:
     """The sequence number of the last change; 0 when there is none."""
-    found = await connection.execute(text("SELECT COALESCE(MAX(sequence), 0) FROM change_log"))
-    return int(found.scalar_one())
+    rows = await connection.execute(text("SELECT COALESCE(MAX(sequence), 0) FROM change_log"))
+    return int(rows.scalar_one())
 
 
 async def last_change(connection: AsyncConnection) -> int:
     """Like :func:`last_sequence`, without the log of runs: equal means that what plans are made from is the same."""
-    found = await connection.execute(text("SELECT COALESCE(MAX(sequence), 0) FROM change_log WHERE entity <> 'run'"))
-    return int(found.scalar_one())
+    rows = await connection.execute(text("SELECT COALESCE(MAX(sequence), 0) FROM change_log WHERE entity <> 'run'"))
+    return int(rows.scalar_one())
 
 
 async def forgotten_since(connection: AsyncConnection, sequence: int) -> bool:
-    """Whether changes after ``sequence`` may be forgotten already: who knows only what was before has to read anew."""
-    found = await connection.execute(text("SELECT MIN(sequence) FROM change_log"))
-    oldest = found.scalar_one()
+    """Whether changes after ``sequence`` may be forgotten already: who knows only what was before has to read again."""
+    rows = await connection.execute(text("SELECT MIN(sequence) FROM change_log"))
+    oldest = rows.scalar_one()
     return oldest is not None and oldest > sequence + 1
 
 

@@ -48,9 +48,9 @@ async def record_run(
     )
     summary = report.summary if report else (error or "")
     await record(writing, [Logged("run", writing.run_id or "", what, outcome, source, summary)])
-    kept = retention or Retention()
-    await prune_runs(writing.connection, kept, writing.at)
-    await prune_changes(writing.connection, kept, writing.at)
+    cached = retention or Retention()
+    await prune_runs(writing.connection, cached, writing.at)
+    await prune_changes(writing.connection, cached, writing.at)
 
 
 async def latest_runs(connection: AsyncConnection, limit: int) -> list[RunView]:

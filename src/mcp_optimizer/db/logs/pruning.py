@@ -56,14 +56,14 @@ async def _last_before(connection: AsyncConnection, limit: str) -> int:
     first = await connection.execute(text("SELECT at FROM change_log ORDER BY sequence LIMIT 1"))
     if first.scalar_one() >= limit:
         return 0
-    found = await connection.execute(
+    rows = await connection.execute(
         text(
             "SELECT COALESCE(MAX(sequence), 0) FROM "
             "(SELECT sequence, at FROM change_log ORDER BY sequence LIMIT :batch) AS oldest WHERE at < :limit"
         ),
         {"batch": _MAX_CHANGES_AT_ONCE, "limit": limit},
     )
-    return int(found.scalar_one())
+    return int(rows.scalar_one())
 
 
 async def prune_queries(connection: AsyncConnection, retention: Retention, at: str) -> None:

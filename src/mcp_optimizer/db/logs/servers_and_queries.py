@@ -91,14 +91,14 @@ async def queries(connection: AsyncConnection, limit: int) -> list[QueryView]:
 
 async def mark(connection: AsyncConnection) -> tuple[int, str]:
     """A value that differs when a query was added, or a server came, went or said that it still runs."""
-    found = await connection.execute(
+    rows = await connection.execute(
         text(
             "SELECT (SELECT COALESCE(MAX(sequence), 0) FROM tool_queries) AS query, "
             "(SELECT COUNT(*) FROM running_servers) AS n, "
             "(SELECT COALESCE(MAX(heartbeat_at), '') FROM running_servers) AS beat"
         )
     )
-    row = found.one()
+    row = rows.one()
     return int(row.query), f"{row.n} {row.beat}"
 
 

@@ -53,7 +53,7 @@ async def _orphans(connection: AsyncConnection) -> int:
             "WHERE c.contype = 'f' AND c.connamespace = CAST(current_schema() AS regnamespace)"
         )
     )
-    found = 0
+    result = 0
     for key in keys:
         counted = await connection.execute(
             text(
@@ -61,8 +61,8 @@ async def _orphans(connection: AsyncConnection) -> int:
                 f'AND NOT EXISTS (SELECT FROM {key.parent} p WHERE p."{key.target}" = c."{key.pointer}")'
             )
         )
-        found += counted.scalar_one()
-    return found
+        result += counted.scalar_one()
+    return result
 
 
 async def text_fact(connection: AsyncConnection, side: Side, tools: Sequence[IndexedTool]) -> IntegrityFinding:
@@ -73,14 +73,14 @@ async def text_fact(connection: AsyncConnection, side: Side, tools: Sequence[Ind
         rows = [(tool.id, document_words(tool_words(tool))) for tool in tools[start : start + _BATCH]]
         lists = {"ids": [identifier for identifier, _ in rows], "configuration": CONFIGURATION}
         lists |= {name: [words[name] for _, words in rows] for name in rows[0][1]}
-        made = DOCUMENT
+        result = DOCUMENT
         for name in rows[0][1]:
-            made = made.replace(f":{name}", f"given.{name}")
+            result = result.replace(f":{name}", f"given.{name}")
         arrays = ", ".join(f"CAST(:{name} AS text[])" for name in ("ids", *rows[0][1]))
         counted = await connection.execute(
             text(
                 f"SELECT COUNT(*) FROM unnest({arrays}) AS given(id, {', '.join(rows[0][1])}) "
-                f"JOIN {table} t ON t.id = given.id WHERE t.document <> ({made})"
+                f"JOIN {table} t ON t.id = given.id WHERE t.document <> ({result})"
             ),
             lists,
         )

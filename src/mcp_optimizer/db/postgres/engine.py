@@ -58,9 +58,9 @@ class PostgresEngine:
 
     async def prepare(self) -> None:
         """Raise StoreError where the server can't be reached, or can't hold a store."""
-        found = obstacle(await self.server(), self.label)
-        if found is not None:
-            raise found
+        result = obstacle(await self.server(), self.label)
+        if result is not None:
+            raise result
 
     def writer(self) -> AsyncEngine:
         """One connection that writes."""
@@ -83,11 +83,11 @@ class PostgresEngine:
         await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
 
     async def _take_lock(self, connection: AsyncConnection) -> None:
-        found = await connection.execute(
+        rows = await connection.execute(
             text("SELECT pg_try_advisory_xact_lock(:lock) AS taken, set_config('lock_timeout', :wait, true)"),
             {"lock": WRITE_LOCK, "wait": str(max(1, int(self._busy_timeout * 1000)))},
         )
-        if found.one().taken:
+        if rows.one().taken:
             return
         try:
             async with connection.begin_nested():
@@ -121,15 +121,15 @@ class PostgresEngine:
 
 async def _told(connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether a commit was announced; several at once count as one."""
-    told = False
+    notes = False
     async for _ in connection.notifies(timeout=_SIGN_OF_LIFE, stop_after=1):
-        told = True
-    return told
+        notes = True
+    return notes
 
 
 async def _holder(connection: AsyncConnection) -> str:
     """Who holds the write lock and for how long, in words; as far as this user may see it."""
-    found = await connection.execute(
+    rows = await connection.execute(
         text(
             "SELECT a.application_name AS name, a.pid, EXTRACT(EPOCH FROM clock_timestamp() - a.xact_start) AS seconds "
             "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
@@ -138,7 +138,7 @@ async def _holder(connection: AsyncConnection) -> str:
         ),
         {"lock": WRITE_LOCK},
     )
-    row = found.first()
+    row = rows.first()
     name = (row.name or "") if row is not None else ""
     if row is None or not name.startswith(f"{PROGRAM} "):
         return "another program"

@@ -38,25 +38,25 @@ _AWAY: Final = ("08", "57P01", "57P02", "57P05")
 def readable(error: BaseException, label: str) -> StoreError:
     """The error in words, with a remedy where one is known."""
     state = getattr(error, "sqlstate", None)
-    said = _said(error)
+    text = _said(error)
     if state is None:
         state = next((known for words, known in _BY_WORDS if words.search(str(error))), None)
     if state == LOCK_NOT_AVAILABLE:
         return StoreBusyError(f"gave up waiting for a lock of {label}", remedy="wait for it to finish and try again")
     if state in _BY_STATE:
         message, remedy = _BY_STATE[state]
-        return StoreError(message.format(label=label, said=said), remedy=remedy)
+        return StoreError(message.format(label=label, said=text), remedy=remedy)
     if state is None and isinstance(error, psycopg.ProgrammingError):
-        return StoreError(f"not a database URL: {said}", remedy="give postgresql://USER@HOST/DATABASE")
+        return StoreError(f"not a database URL: {text}", remedy="give postgresql://USER@HOST/DATABASE")
     if (state is None and isinstance(error, psycopg.OperationalError)) or (state or "").startswith(_AWAY):
         return StoreError(
-            f"the server of {label} does not answer: {said}", remedy="check that it runs, and the host and port"
+            f"the server of {label} does not answer: {text}", remedy="check that it runs, and the host and port"
         )
-    return StoreError(f"the database refused: {said}")
+    return StoreError(f"the database refused: {text}")
 
 
 def _said(error: BaseException) -> str:
     """The server's own sentence; details, which show values of rows, are left out."""
     diagnosis = getattr(error, "diag", None)
-    said = getattr(diagnosis, "message_primary", None) or str(error).strip().splitlines()[:1]
-    return redact_message(said if isinstance(said, str) else "".join(said) or type(error).__name__)
+    text = getattr(diagnosis, "message_primary", None) or str(error).strip().splitlines()[:1]
+    return redact_message(text if isinstance(text, str) else "".join(text) or type(error).__name__)

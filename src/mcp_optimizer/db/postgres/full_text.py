@@ -122,8 +122,8 @@ async def matching_tools(
             "limit": limit,
         },
     )
-    found = [word_match(float(score), *row) for score, *row in rows]
-    return sorted(found, key=lambda match: (-match.score, match.id))
+    results = [word_match(float(score), *row) for score, *row in rows]
+    return sorted(results, key=lambda match: (-match.score, match.id))
 
 
 class _Scope:
@@ -152,9 +152,9 @@ class _Scope:
             text(f"SELECT {size}, {counted}"),
             {**self.parameters, **{f"e{number}": value for number, (_, value) in enumerate(sought)}},
         )
-        found = rows.one()
-        self.size = max(int(found[0]), *found[1:], 1)
-        return list(found[1:])
+        result = rows.one()
+        self.size = max(int(result[0]), *result[1:], 1)
+        return list(result[1:])
 
 
 async def _narrowed(scope: _Scope, terms: Sequence[str], counts: dict[str, int]) -> str | None:
@@ -164,7 +164,7 @@ async def _narrowed(scope: _Scope, terms: Sequence[str], counts: dict[str, int])
         return everything if any(counts.values()) else None
     widest = [everything] if max(counts.values()) <= BUDGET else []  # else it surely matches more
     for expression in (*widest, *narrower(_SYNTAX, terms, counts)):
-        (found,) = await scope.count([expression])
-        if 0 < found <= BUDGET:
+        (result,) = await scope.count([expression])
+        if 0 < result <= BUDGET:
             return expression
     return None

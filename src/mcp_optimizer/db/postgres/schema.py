@@ -55,14 +55,14 @@ def words_statements() -> list[str]:
 
 async def continue_numbers(connection: AsyncConnection) -> None:
     """Let rows that number themselves go on after the highest number, whoever gave that."""
-    found = await connection.execute(
+    rows = await connection.execute(
         text(
             "SELECT table_name, column_name, pg_get_serial_sequence(quote_ident(table_name), column_name) AS numbers "
             "FROM information_schema.columns WHERE table_schema = current_schema() "
             "AND pg_get_serial_sequence(quote_ident(table_name), column_name) IS NOT NULL"
         )
     )
-    for row in found.all():
+    for row in rows.all():
         await connection.execute(
             text(f"SELECT setval(:numbers, COALESCE(MAX({row.column_name}), 0) + 1, false) FROM {row.table_name}"),
             {"numbers": row.numbers},

@@ -62,25 +62,25 @@ def obstacle(facts: ServerFacts, label: str) -> StoreError | None:
 
 
 def _extension_obstacle(facts: ServerFacts, label: str) -> StoreError | None:
-    wanted = ".".join(map(str, OLDEST_VECTOR))
+    target = ".".join(map(str, OLDEST_VECTOR))
     newer = is_recent(facts.available)
     if facts.installed is not None:
         if is_recent(facts.installed):
             return None
         update = f"have the database's owner run: ALTER EXTENSION vector UPDATE TO '{facts.available}'"
         return StoreError(
-            f"{label} has the extension vector {facts.installed}; {wanted} or newer is needed",
-            remedy=update if newer else f"install pgvector {wanted} or newer on the server, then update the extension",
+            f"{label} has the extension vector {facts.installed}; {target} or newer is needed",
+            remedy=update if newer else f"install pgvector {target} or newer on the server, then update the extension",
         )
     if facts.available is None:
         return StoreError(
             f"the server of {label} lacks the extension vector",
-            remedy=f"install pgvector {wanted} or newer on the server (package postgresql-NN-pgvector)",
+            remedy=f"install pgvector {target} or newer on the server (package postgresql-NN-pgvector)",
         )
     if not newer:
         return StoreError(
-            f"the server of {label} has pgvector {facts.available}; {wanted} or newer is needed",
-            remedy=f"install pgvector {wanted} or newer on the server",
+            f"the server of {label} has pgvector {facts.available}; {target} or newer is needed",
+            remedy=f"install pgvector {target} or newer on the server",
         )
     if not facts.may_create:
         return StoreError(

@@ -71,7 +71,7 @@ def _nearest_index(side: Side) -> str:
 
 
 async def recreate(connection: AsyncConnection, dimension: int) -> None:
-    """Drop the six tables and make them anew, empty and without indexes, which are quicker made of full tables."""
+    """Drop the six tables and rebuild them, empty and without indexes, which are quicker made of full tables."""
     for table in all_tables():
         await connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     for statement in _table_statements(dimension):
@@ -181,7 +181,7 @@ async def nearest_tools(
     if servers is not None and not servers:
         return []
     where, parameters = of_servers(servers)
-    found: list[Near] = []
+    results: list[Near] = []
     if len(vector) <= MAX_INDEXED_DIMENSIONS and await _are_many(connection, side, where, parameters):
         explored = min(max(2 * limit, _MIN_EXPLORED), _MAX_EXPLORED)
         await connection.execute(
@@ -191,10 +191,10 @@ async def nearest_tools(
             ),
             {"explored": str(explored)},
         )
-        found = await _nearest(connection, side, vector, limit, where, parameters, exact=False)
-    if len(found) < limit:
-        found = await _nearest(connection, side, vector, limit, where, parameters, exact=True)
-    return sorted(found, key=lambda near: (near.distance, near.id))
+        results = await _nearest(connection, side, vector, limit, where, parameters, exact=False)
+    if len(results) < limit:
+        results = await _nearest(connection, side, vector, limit, where, parameters, exact=True)
+    return sorted(results, key=lambda near: (near.distance, near.id))
 
 
 async def _are_many(connection: AsyncConnection, side: Side, where: str, parameters: dict[str, object]) -> bool:

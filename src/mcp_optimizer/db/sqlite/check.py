@@ -23,9 +23,9 @@ async def facts(connection: AsyncConnection) -> list[IntegrityFinding]:
     ``connection``: one that has not searched. Others keep parts of the full-text index in memory, and would report
     them as wrong.
     """
-    said = (await connection.execute(text("PRAGMA quick_check"))).scalars()
-    # A full-text index that is not sound is no reason for a backup: its own check reports it, and it is made anew.
-    wrong = [line for line in said if line != "ok" and not any(table in line for table in all_tables())]
+    words = (await connection.execute(text("PRAGMA quick_check"))).scalars()
+    # A full-text index that is not sound is no reason for a backup: its own check reports it, and it is rebuilt.
+    wrong = [line for line in words if line != "ok" and not any(table in line for table in all_tables())]
     detail = "; ".join(wrong[:5]) or "sound"
     unreadable = await in_its_thread(connection, _unreadable_texts)
     orphans = len((await connection.execute(text("PRAGMA foreign_key_check"))).all())
@@ -102,11 +102,11 @@ async def indexed_words(connection: AsyncConnection, side: Side) -> list[Stored]
     """What full text holds of every tool that is indexed, as :class:`ToolWords`."""
     columns = ", ".join(ToolWords._fields)
     rows = await connection.execute(text(f"SELECT rowid, owner, {columns} FROM {text_table(side)}"))
-    found: list[Stored] = []
+    results: list[Stored] = []
     for key, owner, identifier, server_id, *words in rows:
         owned = server_id if owner == owner_token(server_id or "") else f"{server_id} as {owner}"
-        found.append((_proven(key, identifier), owned, *words))
-    return found
+        results.append((_proven(key, identifier), owned, *words))
+    return results
 
 
 def _proven(key: int, identifier: str) -> str:

@@ -40,13 +40,13 @@ def _matching(
     if expression is None:  # words that are everywhere tell nothing apart; meaning does
         return []
     wide = limit if servers is None else _WIDER * limit  # mostly holds enough, without a filter that reads every row
-    found = _ranked(bare, side, expression, wide, None)
+    result = _ranked(bare, side, expression, wide, None)
     if servers is not None:
-        whole = len(found) < wide
-        found = [match for match in found if match.server_id in servers][:limit]
-        if len(found) < limit and not whole:
-            found = _ranked(bare, side, expression, limit, servers)
-    return sorted(found, key=lambda match: (-match.score, match.id))
+        whole = len(result) < wide
+        result = [match for match in result if match.server_id in servers][:limit]
+        if len(result) < limit and not whole:
+            result = _ranked(bare, side, expression, limit, servers)
+    return sorted(result, key=lambda match: (-match.score, match.id))
 
 
 def _ranked(bare: Any, side: Side, expression: str, limit: int, servers: Collection[str] | None) -> list[WordMatch]:
@@ -56,13 +56,13 @@ def _ranked(bare: Any, side: Side, expression: str, limit: int, servers: Collect
     """
     where, parameters = of_servers(servers)
     table = text_table(side)
-    found = bare.execute(
+    rows = bare.execute(
         f"SELECT json_group_array(json_array(-rank, id, server_id, {', '.join(MATCH_FIELDS.values())})) "
         f"FROM (SELECT rank, * FROM {table} WHERE {table} MATCH :expression AND rank MATCH '{_WEIGHTS}' {where} "
         "ORDER BY rank LIMIT :limit)",
         {"expression": expression, "limit": limit, **parameters},
     )
-    return [word_match(*row) for row in orjson.loads(found.fetchone()[0])]
+    return [word_match(*row) for row in orjson.loads(rows.fetchone()[0])]
 
 
 def _narrowed(bare: Any, side: Side, terms: Sequence[str], owners: str) -> str | None:
@@ -95,7 +95,7 @@ _SYNTAX: Final = FtsSyntax(
 def _count(bare: Any, side: Side, expression: str) -> int:
     """How many rows match, counted no further than one above ``BUDGET``."""
     table = text_table(side)
-    found = bare.execute(
+    rows = bare.execute(
         f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT {BUDGET + 1})", (expression,)
     )
-    return int(found.fetchone()[0])
+    return int(rows.fetchone()[0])

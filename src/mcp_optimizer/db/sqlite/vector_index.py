@@ -51,7 +51,7 @@ def create_statements(dimension: int) -> list[str]:
 
 
 async def recreate(connection: AsyncConnection, dimension: int) -> None:
-    """Drop the six tables and make them anew, empty."""
+    """Drop the six tables and rebuild them, empty."""
     for table in all_tables():
         await connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     for statement in create_statements(dimension):
@@ -148,10 +148,10 @@ async def nearest_tools(
     if servers is not None and not servers:
         return []
     wide = min(limit if servers is None else _WIDER * limit, _MAX_KNN)
-    found = await _scan(connection, side, vector, wide, None)
-    if servers is None or len(found) < wide:
-        return [near for near in found if servers is None or near.server_id in servers][:limit]
-    allowed = [near for near in found if near.server_id in servers]
+    result = await _scan(connection, side, vector, wide, None)
+    if servers is None or len(result) < wide:
+        return [near for near in result if servers is None or near.server_id in servers][:limit]
+    allowed = [near for near in result if near.server_id in servers]
     if len(allowed) >= limit:
         return allowed[:limit]
     return await _scan(connection, side, vector, min(limit, _MAX_KNN), servers)
@@ -179,8 +179,8 @@ async def _scan(
         ),
         {"vector": vector.astype(np.float32).tobytes(), "limit": limit, **parameters},
     )
-    found = (Near(row.id, row.server_id, float(row.distance)) for row in rows)
-    return sorted(found, key=lambda near: (near.distance, near.id))
+    result = (Near(row.id, row.server_id, float(row.distance)) for row in rows)
+    return sorted(result, key=lambda near: (near.distance, near.id))
 
 
 def of_servers(servers: Collection[str] | None) -> tuple[str, dict[str, str]]:

@@ -28,14 +28,14 @@ def corrections(words: Sequence[str], known: Mapping[str, int], *, unfinished: s
     letters and more. Of several the nearest counts, then the commonest. ``unfinished``: the word that is being typed;
     it may be the beginning of a known one.
     """
-    wanted = [word for word in words if _correctable(word) and word not in known][:_MAX_CORRECTED]
-    found: dict[str, str] = {}
+    target = [word for word in words if _correctable(word) and word not in known][:_MAX_CORRECTED]
+    results: dict[str, str] = {}
     if unfinished is not None and unfinished not in known and len(unfinished) >= _SHORTEST_BEGINNING:
         begun = min(((-count, word) for word, count in known.items() if word.startswith(unfinished)), default=None)
         if begun is not None:
-            found[unfinished] = begun[1]
-            wanted = [word for word in wanted if word != unfinished]
-    for word in wanted:
+            results[unfinished] = begun[1]
+            target = [word for word in target if word != unfinished]
+    for word in target:
         most = 1 if len(word) < _LONG else 2
         near = (
             (distance, -count, other)
@@ -46,8 +46,8 @@ def corrections(words: Sequence[str], known: Mapping[str, int], *, unfinished: s
         )
         best = min(near, default=None)
         if best is not None:
-            found[word] = best[2]
-    return found
+            results[word] = best[2]
+    return results
 
 
 def _correctable(word: str) -> bool:

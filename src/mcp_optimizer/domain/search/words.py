@@ -41,10 +41,10 @@ _STOP: Final = frozenset(re.split(" ", _STOP_WORDS))
 
 def pairs(text: str) -> list[str]:
     """The overlapping pairs of characters of every unspaced run in ``text``; a run of one character as it is."""
-    found: list[str] = []
+    results: list[str] = []
     for run in _UNSPACED.findall(text[:_MAX_RUNS]):
-        found += [run[at : at + 2] for at in range(max(1, len(run) - 1))]
-    return found
+        results += [run[at : at + 2] for at in range(max(1, len(run) - 1))]
+    return results
 
 
 def is_unspaced(term: str) -> bool:
@@ -57,10 +57,10 @@ def query_terms(query: str) -> list[str]:
 
     A query of nothing but stop words keeps them. Empty when there is no word at all.
     """
-    found = [word.lower() for word in (*_WORD.findall(query), *_WORD.findall(name_words(query)))] if query else []
-    wanted = [word for word in found if word not in _STOP] or found
+    result = [word.lower() for word in (*_WORD.findall(query), *_WORD.findall(name_words(query)))] if query else []
+    target = [word for word in result if word not in _STOP] or result
     terms: dict[str, None] = {}
-    for word in wanted:
+    for word in target:
         terms |= dict.fromkeys(pairs(word) if is_unspaced(word) else [word])
         if len(terms) >= MAX_TERMS:
             break
@@ -72,11 +72,11 @@ def sentences(query: str) -> list[str]:
 
     None of a query of one: that is searched whole anyway.
     """
-    found = [part.strip() for part in _SENTENCE_END.split(query[:_MAX_SPLIT])]
-    wanted = [part for part in found if len(_WORD.findall(part)) >= _LEAST_WORDS or len(pairs(part)) >= _LEAST_WORDS]
-    count = min(len(wanted), MAX_SENTENCES)
-    bounds = [at * len(wanted) // max(count, 1) for at in range(count + 1)]
-    return [" ".join(wanted[begin:end]) for begin, end in itertools.pairwise(bounds)] if count > 1 else []
+    results = [part.strip() for part in _SENTENCE_END.split(query[:_MAX_SPLIT])]
+    target = [part for part in results if len(_WORD.findall(part)) >= _LEAST_WORDS or len(pairs(part)) >= _LEAST_WORDS]
+    count = min(len(target), MAX_SENTENCES)
+    bounds = [at * len(target) // max(count, 1) for at in range(count + 1)]
+    return [" ".join(target[begin:end]) for begin, end in itertools.pairwise(bounds)] if count > 1 else []
 
 
 def stem(word: str) -> str:
@@ -109,7 +109,7 @@ def _look(term: str) -> _Look:
 def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Which of ``terms`` stand in which field, whatever their ending; fields without any are left out."""
     looks = _looks(tuple(terms))
-    found: dict[str, tuple[str, ...]] = {}
+    results: dict[str, tuple[str, ...]] = {}
     for name, text in fields.items():
         lowered = text[:_MAX_FIELD].lower()
         words = [
@@ -118,8 +118,8 @@ def matched_words(terms: Sequence[str], fields: Mapping[str, str]) -> dict[str, 
             if (place := lowered.find(beginning)) >= 0 and pattern.search(lowered, place)
         ]
         if words:
-            found[name] = tuple(words)
-    return found
+            results[name] = tuple(words)
+    return results
 
 
 @functools.lru_cache(maxsize=64)
@@ -142,11 +142,11 @@ def word_spans(text: str, terms: Iterable[str]) -> list[tuple[int, int]]:
 
 def mark_words(text: str, terms: Iterable[str], mark: Callable[[str], str]) -> str:
     """``text`` with ``mark`` put around each of :func:`word_spans`."""
-    made, end = [], 0
+    result, end = [], 0
     for begin, stop in word_spans(text, terms):
-        made += [text[end:begin], mark(text[begin:stop])]
+        result += [text[end:begin], mark(text[begin:stop])]
         end = stop
-    return "".join([*made, text[end:]])
+    return "".join([*result, text[end:]])
 
 
 _FIELD_WEIGHT: Final = {"description": 0.8, "parameters": 0.5}

@@ -88,8 +88,8 @@ def definition_change(tool: str, accepted: Mapping[str, Any], present: Mapping[s
 
 def changes_of(tools: Sequence[StoredTool], accepted: Mapping[str, Mapping[str, Any]]) -> tuple[DefinitionChange, ...]:
     """The tools whose definition is not what was first seen of them."""
-    found = (definition_change(tool.name, accepted[tool.name], tool.details) for tool in tools if tool.name in accepted)
-    return tuple(change for change in found if change is not None)
+    pairs = (definition_change(tool.name, accepted[tool.name], tool.details) for tool in tools if tool.name in accepted)
+    return tuple(item for item in pairs if item is not None)
 
 
 def word_changes(before: str, after: str) -> tuple[WordChange, ...]:
@@ -193,8 +193,8 @@ def suspicion(problems: Sequence[str]) -> str:
     """How many tools of a workload changed, and how many hold hidden characters, in words."""
     changed, hidden = problems.count("changed"), problems.count("invisible")
     parts = [
-        f"{number} tool{'' if number == 1 else 's'} {said}"
-        for number, said in ((changed, "changed since first seen"), (hidden, "with invisible characters"))
+        f"{number} tool{'' if number == 1 else 's'} {text}"
+        for number, text in ((changed, "changed since first seen"), (hidden, "with invisible characters"))
         if number
     ]
     return ", ".join(parts)

@@ -48,19 +48,19 @@ def limited(items: Sequence[Item], structured: str | None, *, most: int, count: 
     longest = _notice(most, len(items), len(items), len(items), structured_left_out=structured is not None)
     room = spare - count(longest)
     while True:
-        kept, left = _fitting(items, costs, max(room, 0), count)
+        cached, left = _fitting(items, costs, max(room, 0), count)
         with_structured = structured is not None and structured_cost <= left
-        shortened = sum(text is not None for _, text in kept)
+        shortened = sum(text is not None for _, text in cached)
         notice = _notice(
             most,
             len(items),
-            len(kept) - shortened,
+            len(cached) - shortened,
             shortened,
             structured_left_out=structured is not None and not with_structured,
         )
         used = room - left + (structured_cost if with_structured else 0) + count(notice)
         if used <= spare or room <= 0:
-            return Limited(tuple(kept), with_structured, notice)
+            return Limited(tuple(cached), with_structured, notice)
         room -= used - spare
 
 
@@ -85,18 +85,18 @@ def _fitting(
     items: Sequence[Item], costs: Sequence[int], room: int, count: Count
 ) -> tuple[list[tuple[int, str | None]], int]:
     """The items that fit, and the room that is left."""
-    kept: list[tuple[int, str | None]] = []
+    remaining: list[tuple[int, str | None]] = []
     for place, (item, cost) in enumerate(zip(items, costs, strict=True)):
         if cost <= room:
-            kept.append((place, None))
+            remaining.append((place, None))
             room -= cost
         elif item.text is not None:
             frame = tokens_up_to(item.frame, room, count)
             shorter = _shortened(item.text, room - frame, count)
             if shorter is not None:
-                kept.append((place, shorter))
+                remaining.append((place, shorter))
                 room -= frame + tokens_up_to(shorter, room, count)
-    return kept, room
+    return remaining, room
 
 
 def _shortened(text: str, room: int, count: Count) -> str | None:

@@ -60,23 +60,23 @@ class WorkerClient:
     @classmethod
     async def started(cls, settings: Settings, monotonic: Callable[[], float]) -> Self:
         """A process that is ready to search. Raises WorkerExitedError, OSError, TimeoutError, or its own error."""
-        made = cls(
+        instance = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mcp_optimizer", "search-process",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=MAX_MESSAGE_BYTES,
             ),
             monotonic,
         )  # fmt: skip
-        ready = made._waiting[READY] = asyncio.get_running_loop().create_future()
-        made._listening = asyncio.create_task(made._listen(), name="searcher")
+        ready = instance._waiting[READY] = asyncio.get_running_loop().create_future()
+        instance._listening = asyncio.create_task(instance._listen(), name="searcher")
         try:
-            made._input.write(settings.model_dump_json(exclude={"mcp_token"}).encode() + b"\n")
+            instance._input.write(settings.model_dump_json(exclude={"mcp_token"}).encode() + b"\n")
             async with asyncio.timeout(_START_SECONDS):
                 await ready
         except BaseException:
-            await asyncio.shield(made.end())
+            await asyncio.shield(instance.end())
             raise
-        return made
+        return instance
 
     async def counted(self, query: SearchQuery) -> CountedHits:
         """What the search finds. Raises WorkerExitedError, and what the search raises."""
@@ -84,9 +84,9 @@ class WorkerClient:
             self.last_heard = self._monotonic()
         number = next(self._numbers)
         self._ask(SearchRequest(number, query))
-        found = self._waiting[number] = asyncio.get_running_loop().create_future()
+        result = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            return await found
+            return await result
         except asyncio.CancelledError:
             if self._waiting.pop(number, None) is not None:
                 with contextlib.suppress(WorkerExitedError):
@@ -107,22 +107,22 @@ class WorkerClient:
             while line := await self._output.readline():
                 self.last_heard = self._monotonic()
                 number, result = decode_response(line)
-                found = self._waiting.pop(number, None)
-                if found is None or found.done():
+                value = self._waiting.pop(number, None)
+                if value is None or value.done():
                     continue
                 if isinstance(result, CountedHits):
-                    found.set_result(result)
+                    value.set_result(result)
                 else:
-                    found.set_exception(result)
+                    value.set_exception(result)
         except Exception:  # whatever it said, it can't be understood
             log.exception("a process that searches is not understood", pid=self.pid)
             self.kill()
         finally:
             self.gone = True
             waiting, self._waiting = self._waiting, {}
-            for found in waiting.values():
-                if not found.done():
-                    found.set_exception(WorkerExitedError())
+            for value in waiting.values():
+                if not value.done():
+                    value.set_exception(WorkerExitedError())
 
     def kill(self) -> None:
         """End it at once."""

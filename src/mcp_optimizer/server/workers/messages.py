@@ -46,20 +46,20 @@ def decode_request(line: bytes) -> SearchRequest:
 def encode_response(answered: SearchResponse) -> bytes:
     """A line for the server."""
     number, result = answered
-    said: list[Any]
+    text: list[Any]
     if isinstance(result, OptimizerError):
-        said = [number, type(result).__name__, result.message, result.remedy]
+        text = [number, type(result).__name__, result.message, result.remedy]
     else:
         hits, *rest = result
-        said = [number, orjson.Fragment(_HITS.dump_json(hits)), *rest]
-    return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
+        text = [number, orjson.Fragment(_HITS.dump_json(hits)), *rest]
+    return orjson.dumps(text, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def decode_response(line: bytes) -> SearchResponse:
     """What the line says."""
-    number, *said = orjson.loads(line)
-    if isinstance(said[0], str):
-        kind, message, remedy = said
+    number, *text = orjson.loads(line)
+    if isinstance(text[0], str):
+        kind, message, remedy = text
         return SearchResponse(number, getattr(errors, kind, OptimizerError)(message, remedy=remedy))
-    hits, *rest = said
+    hits, *rest = text
     return SearchResponse(number, CountedHits([SearchHit.model_validate(hit) for hit in hits], *rest))

@@ -14,18 +14,18 @@ async def check_kubernetes(settings: Settings) -> list[CheckFinding]:
     try:
         async with await KubernetesClient.opened(settings) as client:
             version = await client.version()
-            found = await every_kind(client, namespaces_of(settings), only_first=True)
+            result = await every_kind(client, namespaces_of(settings), only_first=True)
             label = client.label
     except OptimizerError as error:
         remedy = error.remedy or "check MCP_OPTIMIZER_K8S_API_SERVER_URL, and that this machine reaches it"
         return [CheckFinding(name="kubernetes", ok=False, detail=error.message, remedy=remedy)]
-    common = {part.problem for part in found}
-    if len(common) == 1 and "" not in common and not found[0].forbidden:
+    common = {part.problem for part in result}
+    if len(common) == 1 and "" not in common and not result[0].forbidden:
         remedy = "see that the API server is well, and check MCP_OPTIMIZER_K8S_TOKEN_FILE"
         return [CheckFinding(name="kubernetes", ok=False, detail=f"{label}: {common.pop()}", remedy=remedy)]
     reached = CheckFinding(name="kubernetes", ok=True, detail=f"{label} {version}".rstrip())
-    if any(part.version for part in found):
-        return [reached, *(_kind(kind, [part for part in found if part.kind is kind]) for kind in ResourceKind)]
+    if any(part.version for part in result):
+        return [reached, *(_kind(kind, [part for part in result if part.kind is kind]) for kind in ResourceKind)]
     remedy = "install ToolHive's operator and its custom resource definitions"
     detail = "the cluster knows none of its kinds"
     return [reached, CheckFinding(name=API_GROUP, ok=False, detail=detail, remedy=remedy)]

@@ -41,7 +41,7 @@ class _Page(NamedTuple):
 
 
 class KubernetesClient:
-    """One API server. Open it with :meth:`opened`, which reads token and certificates anew."""
+    """One API server. Open it with :meth:`opened`, which reads token and certificates again."""
 
     def __init__(self, url: str, http: httpx2.AsyncClient, *, token: str, settings: Settings) -> None:
         self.label = f"kubernetes {redact_url(url)}"
@@ -85,16 +85,16 @@ class KubernetesClient:
         deadline = asyncio.get_running_loop().time() + self._seconds * _TIMEOUT_FACTOR
         for version in _VERSIONS:
             path = _path(kind, version, namespace)
-            found = ResourceListing(kind, namespace, version=version)
+            result = ResourceListing(kind, namespace, version=version)
             for _ in range(_RESTARTS):
                 try:
-                    return await self._pages(path, found, deadline, only_first=only_first)
+                    return await self._pages(path, result, deadline, only_first=only_first)
                 except _UnknownKindError:
                     break
                 except _ExpiredError:
                     continue
             else:
-                return found._replace(problem="its pages expire before they are read")
+                return result._replace(problem="its pages expire before they are read")
         return ResourceListing(kind, namespace)
 
     async def _pages(self, path: str, found: ResourceListing, deadline: float, *, only_first: bool) -> ResourceListing:

@@ -119,10 +119,10 @@ def _address(spec: Mapping[str, Any], status: Mapping[str, Any], kind: ResourceK
     """Where it is reached: as its status says, else at the service that the operator makes for it."""
     if kind is ResourceKind.ENTRY:
         return text_of(_remote_url(spec))
-    said = text_of(status.get("url"))
+    text = text_of(status.get("url"))
     namespace, _, name = key.partition("/")
-    if said or not (_DNS_NAME.fullmatch(namespace) and _DNS_NAME.fullmatch(name)):
-        return said
+    if text or not (_DNS_NAME.fullmatch(namespace) and _DNS_NAME.fullmatch(name)):
+        return text
     service, port = {
         ResourceKind.SERVER: (f"mcp-{name}-proxy", _port(spec)),
         ResourceKind.REMOTE_PROXY: (f"mcp-{name}-remote-proxy", _port(spec)),
@@ -186,7 +186,7 @@ def _group(spec: Mapping[str, Any]) -> str:
 def _reason(status: Mapping[str, Any]) -> str | None:
     """Why it is not as it should be: the message of its status, else of the first condition that does not hold."""
     failing = (item for item in map(object_of, list_of(status.get("conditions"))) if item.get("status") == "False")
-    said = (text_of(item.get("message")) or text_of(item.get("reason")) for item in failing)
-    message = text_of(status.get("message")) or next(filter(None, said), "")
+    text = (text_of(item.get("message")) or text_of(item.get("reason")) for item in failing)
+    message = text_of(status.get("message")) or next(filter(None, text), "")
     message = without_age(message)
     return reason_of(message) if message else None

@@ -20,7 +20,7 @@ _CONCURRENCY = 8
 
 
 class KubernetesSource:
-    """A :class:`~mcp_optimizer.sources.base.Source`. Token and certificates are read anew for every listing."""
+    """A :class:`~mcp_optimizer.sources.base.Source`. Token and certificates are read again for every listing."""
 
     def __init__(self, settings: Settings, *, environment: Mapping[str, str] = os.environ) -> None:
         self._settings = settings
@@ -56,9 +56,9 @@ class KubernetesSource:
 
     async def _listing(self) -> WorkloadListing:
         async with await KubernetesClient.opened(self._settings, self._environment) as client:
-            found = await every_kind(client, namespaces_of(self._settings))
-        refuse_nothing_read(found)
-        listing, self._holders = await asyncio.to_thread(assemble, found, source=self.label, holders=self._holders)
+            result = await every_kind(client, namespaces_of(self._settings))
+        refuse_nothing_read(result)
+        listing, self._holders = await asyncio.to_thread(assemble, result, source=self.label, holders=self._holders)
         return listing
 
 

@@ -84,7 +84,7 @@ class Connections:
         self, endpoint: str, transport: str, params: dict[str, Any], call: Call, connect_seconds: float
     ) -> RawResult:
         while True:
-            connection, kept = self._connection(endpoint, transport, call.peer.abilities if call.peer else {})
+            connection, cached = self._connection(endpoint, transport, call.peer.abilities if call.peer else {})
             with connection.in_use():
                 session = await connection.session(connect_seconds)
                 try:
@@ -92,7 +92,7 @@ class Connections:
                 except McpServerError as failure:
                     if failure.retires:
                         self._retire(connection)
-                    if not (kept and failure.retries):
+                    if not (cached and failure.retries):
                         raise CallError(str(failure)) from None
 
     async def close(self) -> None:
@@ -106,12 +106,12 @@ class Connections:
     def _connection(self, endpoint: str, transport: str, abilities: Mapping[str, Any]) -> "tuple[_Connection, bool]":
         """The connection to use, and whether it was there before."""
         key = (endpoint, transport, json.dumps(abilities, sort_keys=True))
-        kept = self._open.pop(key, None)
-        if kept is not None and not kept.ended:
-            self._open[key] = kept  # now the one used last
-            return kept, True
-        if kept is not None:
-            self._end(kept)
+        cached = self._open.pop(key, None)
+        if cached is not None and not cached.ended:
+            self._open[key] = cached  # now the one used last
+            return cached, True
+        if cached is not None:
+            self._end(cached)
         connection = _Connection(key, self._opening(endpoint, transport, abilities), on_idle=self._retire)
         connection.idle_seconds = self._idle_seconds
         self._open[key] = connection
@@ -122,8 +122,8 @@ class Connections:
         return connection, False
 
     def _opening(self, endpoint: str, transport: str, abilities: Mapping[str, Any]) -> "asyncio.Task[Session]":
-        told = self._on_tools_changed
-        changed = None if told is None else lambda: told(endpoint)
+        text = self._on_tools_changed
+        changed = None if text is None else lambda: text(endpoint)
         return asyncio.create_task(
             open_session(endpoint, transport, abilities=abilities, on_tools_changed=changed or (lambda: None)),
             name="mcp-connection",

@@ -8,7 +8,7 @@ from typing import Any, Final
 from mcp_optimizer.sources.json_values import object_of, reason_of, text_of
 from mcp_optimizer.text import one_line, shorten
 
-BROKEN_OFF: Final = "broke off before its answer was complete"
+BROKEN_OFF: Final = "closed the connection before the response was complete"
 _NEEDS_AUTHENTICATION: Final = frozenset({401, 403, 407})
 _UNKNOWN_HERE: Final = frozenset({400, 404, 405, 406, 415, 501})
 """What a server answers to a transport that it does not speak at this URL."""
@@ -113,8 +113,8 @@ def _said(body: bytes, content_type: str) -> tuple[Mapping[str, Any] | None, str
     error = object_of(fields.get("error"))
     if error:
         return error, error_words(error)
-    said = (text_of(fields.get(name)) for name in ("error_description", "message", "detail", "title", "error"))
-    return None, shorten(one_line(next((words for words in said if words), "")), _MAX_WORDS)
+    message = (text_of(fields.get(name)) for name in ("error_description", "message", "detail", "title", "error"))
+    return None, shorten(one_line(next((words for words in message if words), "")), _MAX_WORDS)
 
 
 def error_words(error: Mapping[str, Any]) -> str:

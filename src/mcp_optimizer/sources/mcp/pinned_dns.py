@@ -23,8 +23,8 @@ class RefusedAddressError(httpx2.ConnectError):
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The system's answer. It also reads hosts as C does: ``2852039166`` and ``0251.0376.0251.0376`` are addresses."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[4][0]) for address in found))
+    result = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[4][0]) for address in result))
 
 
 async def checked_addresses(host: str, port: int, resolve: Resolve = resolve) -> Sequence[str]:

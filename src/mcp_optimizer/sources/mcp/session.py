@@ -147,11 +147,11 @@ class Session:
             raise McpServerError(f"{refusal}; it speaks protocol versions {words}, none of which is known here")
         self._version = modern[0]
         try:
-            found = await self.request("server/discover", {})
+            result = await self.request("server/discover", {})
         except McpServerError:
             self._version = ""
             raise refusal from None
-        self.capabilities = object_of(found.get("capabilities"))
+        self.capabilities = object_of(result.get("capabilities"))
 
     async def request(self, method: str, params: Mapping[str, Any], call: Call | None = None) -> dict[str, Any]:
         """The result of a request, as the server sent it. Raises McpServerError.
@@ -187,10 +187,10 @@ class Session:
             if result.get("resultType") != "input_required":
                 return result
             responses = {}
-            for name, asked in object_of(result.get("inputRequests")).items():
-                given = object_of(asked).get("params")
+            for name, request in object_of(result.get("inputRequests")).items():
+                given = object_of(request).get("params")
                 try:
-                    method = str(object_of(asked).get("method"))
+                    method = str(object_of(request).get("method"))
                     responses[name] = await self._answered(method, given if isinstance(given, dict) else None, call)
                 except PeerRefusalError as refusal:
                     raise McpServerError(f"asks for input, which is refused: {refusal}") from None

@@ -80,7 +80,7 @@ async def with_tools(
     late: LateAnswers | None = None,
 ) -> WorkloadListing:
     """The listing with the tools of those that run, asked as :func:`fetch_all` does, within what the settings allow."""
-    asked = await fetch_all(
+    request = await fetch_all(
         listing.workloads,
         timeout=settings.mcp_timeout,
         max_tools=settings.max_tools_per_server,
@@ -89,7 +89,7 @@ async def with_tools(
         late=late,
     )
     pending = sorted(task.get_name() for task in late.tasks) if late is not None else ()
-    return listing.model_copy(update={"workloads": asked, "pending": tuple(pending)})
+    return listing.model_copy(update={"workloads": request, "pending": tuple(pending)})
 
 
 async def fetch_all(
@@ -108,7 +108,7 @@ async def fetch_all(
     ``slow_after`` seconds: a slow one delays none but itself. A failure is that workload's ``tools_problem``; so is a
     list that was cut at ``max_tools``. With ``late``, the slow ones are left there, each as a task of its name.
     """
-    asked = [workload for workload in workloads if workload.tools is None and is_running(workload.status)]
+    request = [workload for workload in workloads if workload.tools is None and is_running(workload.status)]
     gate = asyncio.Semaphore(concurrency)
     done = 0
 
@@ -128,11 +128,11 @@ async def fetch_all(
             work.cancel()
         done += 1
         if on_progress is not None:
-            on_progress(done, len(asked))
+            on_progress(done, len(request))
         return observed
 
-    slow = [asyncio.Event() for _ in asked]
-    tasks = [asyncio.create_task(ask(*item), name=item[0].name) for item in zip(asked, slow, strict=True)]
+    slow = [asyncio.Event() for _ in request]
+    tasks = [asyncio.create_task(ask(*item), name=item[0].name) for item in zip(request, slow, strict=True)]
     try:
         if late is None:
             await asyncio.gather(*tasks)

@@ -124,10 +124,10 @@ class StreamableTransport:
     async def exchange(self, message: Message, headers: Mapping[str, str], on_message: OnMessage) -> Message:
         """The answer to a request, however its server chose to send it."""
         last: SseEvent | None = None
-        asked = self._headers(headers)
+        request = self._headers(headers)
         if message["method"] == "initialize":
-            asked.pop(_SESSION_ID, None)
-        async with self._http.send("POST", asked, message) as response:
+            request.pop(_SESSION_ID, None)
+        async with self._http.send("POST", request, message) as response:
             await _refuse_status(response)
             if message["method"] == "initialize":
                 self._session_id = response.headers.get(_SESSION_ID)

@@ -73,8 +73,8 @@ def parts_of(document: object) -> Parts:
         if _has_sections(document) or not isinstance(inner, Mapping | list):
             continue
         if isinstance(inner, list) or (isinstance(inner, Mapping) and _has_sections(inner)):
-            found = parts_of(inner)
-            return Parts(found.sections, (document, *found.wrappers))
+            result = parts_of(inner)
+            return Parts(result.sections, (document, *result.wrappers))
         if wrapper == "registry" and _is_docker(inner, document):
             return Parts([_section(inner, where=wrapper, kind=None, docker=True)], (document,))
     if not _has_sections(document):

@@ -72,8 +72,8 @@ def _findings(sections: Sequence[Section]) -> Iterator[_Finding]:
             else:
                 yield from _findings_of(part)
     for record in current_records(records):
-        for found in server_entries(record):
-            yield _Entry(found, record.updated_at) if isinstance(found, CatalogEntry) else found
+        for result in server_entries(record):
+            yield _Entry(result, record.updated_at) if isinstance(result, CatalogEntry) else result
 
 
 def _record(part: Part) -> ServerRecord | None:
@@ -169,14 +169,14 @@ def _catalog(findings: Sequence[_Finding], *, source: str) -> Catalog:
     """Entries and problems apart. Of entries with one name and one identity one counts, in any order the same (C4)."""
     same: dict[tuple[str, Kind, str], list[_Entry]] = {}
     skipped: list[ItemProblem] = []
-    for found in findings:
-        match found:
+    for result in findings:
+        match result:
             case _Entry():
-                same.setdefault((found.entry.name, *found.entry.identity.key), []).append(found)
+                same.setdefault((result.entry.name, *result.entry.identity.key), []).append(result)
             case _Missing():
-                skipped.append(found.problem)
+                skipped.append(result.problem)
             case _:
-                skipped.append(found)
+                skipped.append(result)
     entries: list[CatalogEntry] = []
     for several in same.values():
         entry = several[0].entry if len(several) == 1 else _newest(several)
@@ -185,11 +185,11 @@ def _catalog(findings: Sequence[_Finding], *, source: str) -> Catalog:
             identity = entry.identity
             reason = reason_of(f"stands {len(several)} times with {identity.raw}; one of them counts")
             skipped.append(ItemProblem(name=entry.name, reason=reason, kind=identity.kind, identity=identity))
-    complete = not any(isinstance(found, _Missing) for found in findings)
+    complete = not any(isinstance(result, _Missing) for result in findings)
     return Catalog(source=source, entries=tuple(entries), skipped=tuple(skipped), complete=complete)
 
 
 def _newest(several: Sequence[_Entry]) -> CatalogEntry:
-    newest = max(found.updated_at for found in several)
-    candidates = [found.entry for found in several if found.updated_at == newest]
+    newest = max(result.updated_at for result in several)
+    candidates = [result.entry for result in several if result.updated_at == newest]
     return min(candidates, key=lambda entry: entry.model_dump_json())

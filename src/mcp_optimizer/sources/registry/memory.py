@@ -86,11 +86,11 @@ def reading_of(items: Sequence[Any], whole_at: datetime, address: str) -> WholeR
     known = [time for time in times if time is not None]
     if not known or len(known) < len(times):
         return None
-    kept = [_kept(item) for item in items]
-    if any(redact_url(url) != url for url in (address, *(url for item in kept for url in _urls(item)))):
+    remaining = [_kept(item) for item in items]
+    if any(redact_url(url) != url for url in (address, *(url for item in remaining for url in _urls(item)))):
         return None
     since = (max(known) - _OVERLAP).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return WholeReading(whole_at, address, since, kept)
+    return WholeReading(whole_at, address, since, remaining)
 
 
 def merged(reading: WholeReading, changes: Sequence[Any]) -> list[Any] | None:
@@ -101,13 +101,13 @@ def merged(reading: WholeReading, changes: Sequence[Any]) -> list[Any] | None:
     records = [server_record(object_of(item)) for item in changes]
     renewed = {record.name for record in records if record.latest}
     versions = {(record.name, record.version) for record in records}
-    kept = [
+    remaining = [
         item
         for item in reading.items
         for record in (server_record(object_of(item)),)
         if record.name not in renewed and (record.name, record.version) not in versions
     ]
-    return [*kept, *changes]
+    return [*remaining, *changes]
 
 
 def _updated_at(item: object) -> datetime | None:
@@ -123,18 +123,18 @@ def _kept(item: object) -> dict[str, Any]:
     """An item without what is not needed to make entries: values of variables and headers above all (S7)."""
     wrapper = object_of(item)
     server = object_of(wrapper.get("server")) or wrapper
-    kept = {field: server[field] for field in _SERVER_FIELDS if field in server}
+    remaining = {field: server[field] for field in _SERVER_FIELDS if field in server}
     for section, fields in (("packages", _PACKAGE_FIELDS), ("remotes", _REMOTE_FIELDS)):
         if isinstance(server.get(section), list):
-            kept[section] = [_place(place, fields) for place in map(object_of, server[section])]
-    return {"server": kept, **{field: wrapper[field] for field in _WRAPPER_FIELDS if field in wrapper}}
+            remaining[section] = [_place(place, fields) for place in map(object_of, server[section])]
+    return {"server": remaining, **{field: wrapper[field] for field in _WRAPPER_FIELDS if field in wrapper}}
 
 
 def _place(place: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    kept = {field: place[field] for field in fields if field in place}
-    if isinstance(kept.get("transport"), Mapping):
-        kept["transport"] = {"type": kept["transport"].get("type")}
-    return kept
+    remaining = {field: place[field] for field in fields if field in place}
+    if isinstance(remaining.get("transport"), Mapping):
+        remaining["transport"] = {"type": remaining["transport"].get("type")}
+    return remaining
 
 
 def _urls(item: Mapping[str, Any]) -> list[str]:

@@ -115,16 +115,16 @@ class _Following:
         before: list[Any] | None = None
         while True:
             number = len(seen)
-            told = _told(page)
+            text = _told(page)
             items = listed_items(page.document)
-            if items is None or (before is not None and (items == before or not (items or told))):
+            if items is None or (before is not None and (items == before or not (items or text))):
                 return self._ended(number, self._why_useless(items))
             self._items += items
             problem = self._note_total(page)
             self._on_progress(len(self._items), self._total or 0)
             if problem:
                 return Pages({"servers": self._items}, ItemProblem(name=_CHANGED, reason=problem))
-            following = self._next(address, page, told, number, len(items))
+            following = self._next(address, page, text, number, len(items))
             if not following:
                 return Pages(page.document) if before is None else self._ended(number)
             if refusal := _refusal(following, address, seen):

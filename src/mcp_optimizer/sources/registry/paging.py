@@ -55,8 +55,8 @@ def _sign(name: str, given: str, value: object, held: int) -> str:
 
 def cursor_of(holders: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
     """The parameter and the cursor of the next page; None where no cursor is named."""
-    found = ((_CURSORS.get(name), text_of(value)) for holder in holders for name, _, value in _members(holder))
-    return next(((parameter, cursor) for parameter, cursor in found if parameter and cursor), None)
+    result = ((_CURSORS.get(name), text_of(value)) for holder in holders for name, _, value in _members(holder))
+    return next(((parameter, cursor) for parameter, cursor in result if parameter and cursor), None)
 
 
 def says_more(holders: Iterable[Mapping[str, Any]]) -> bool:
@@ -80,8 +80,10 @@ def next_link_of(holders: Iterable[Mapping[str, Any]]) -> str:
 
 def total_of(holders: Iterable[Mapping[str, Any]]) -> int | None:
     """How many entries there are in all, where a document says it."""
-    found = (_number(value) for holder in holders for name, _, value in _members(holder) if name in _TOTALS - {"count"})
-    return max(found, default=None)
+    totals = (
+        _number(value) for holder in holders for name, _, value in _members(holder) if name in _TOTALS - {"count"}
+    )
+    return max(totals, default=None)
 
 
 def _members(holder: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

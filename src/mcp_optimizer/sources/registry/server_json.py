@@ -42,12 +42,12 @@ def server_entries(record: ServerRecord) -> Iterator[CatalogEntry | ItemProblem]
     places = list(_places(server))
     seen: set[IdentityKey] = set()
     for place in places:
-        found = _entry(record, place)
-        if isinstance(found, ItemProblem):
-            yield found
-        elif found is not None and found.identity.key not in seen:
-            seen.add(found.identity.key)
-            yield found
+        result = _entry(record, place)
+        if isinstance(result, ItemProblem):
+            yield result
+        elif result is not None and result.identity.key not in seen:
+            seen.add(result.identity.key)
+            yield result
     if not places:
         yield ItemProblem(name=name, reason=_why_nothing(server))
     for section, kind in (("packages", None), ("remotes", Kind.REMOTE)):

@@ -161,21 +161,21 @@ class _Reader:
 
         Raises SourceError when what answers is no list of servers.
         """
-        asked = _asked(url)
+        request = _asked(url)
         try:
-            answer = await get_patiently(self.get, asked)
+            answer = await get_patiently(self.get, request)
         except HttpStatusError as refusal:
-            if refusal.status not in {400, 422} or asked == url:
+            if refusal.status not in {400, 422} or request == url:
                 raise
-            asked, answer = url, await self.get(url)
+            request, answer = url, await self.get(url)
         items = listed_items(answer.document)
-        if items == [] and asked != url:  # it may take `latest` for the name of a version
-            asked, answer = url, await get_patiently(self.get, url)
+        if items == [] and request != url:  # it may take `latest` for the name of a version
+            request, answer = url, await get_patiently(self.get, url)
             items = listed_items(answer.document)
         if items is None:
             raise SourceError(f"{document_label(url)} gave no list of servers")
-        limit = dict(parse_qsl(urlsplit(asked).query)).get("limit", "")
-        return _Opening(asked, answer, int(limit) if limit.isascii() and limit.isdigit() else None)
+        limit = dict(parse_qsl(urlsplit(request).query)).get("limit", "")
+        return _Opening(request, answer, int(limit) if limit.isascii() and limit.isdigit() else None)
 
     @staticmethod
     def alone(answer: Answer) -> Pages:

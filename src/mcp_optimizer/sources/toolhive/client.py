@@ -77,14 +77,14 @@ class ToolHiveClient:
         Raises :class:`HttpStatusError`: 404 where its registry has no such server, 409 where there is such a workload.
         """
         label = f"ToolHive {self.address.label}"
-        asked = {"name": name, "registry": "default", "server": server}
+        request = {"name": name, "registry": "default", "server": server}
         await fetch_bytes(
             self._http,
             "/api/v1beta/workloads",
             label=label,
             max_bytes=_MAX_SMALL_RESPONSE_BYTES,
             seconds=seconds,
-            body=asked,
+            body=request,
         )
 
     async def status(self, name: str) -> str:

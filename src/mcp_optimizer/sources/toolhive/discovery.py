@@ -37,15 +37,15 @@ async def discover(settings: Settings, *, state_home: Path) -> ToolHiveAddress:
     """
     if settings.toolhive_url is not None:
         return await _configured(settings.toolhive_url, settings)
-    if settings.toolhive_port is not None and (found := await _probe_port(settings, settings.toolhive_port)):
-        return found
-    if found := await _from_state_file(state_home / "toolhive" / "server" / "server.json", settings):
-        return found
-    if found := await _probe_port(settings, _DEFAULT_PORT):
-        return found
+    if settings.toolhive_port is not None and (result := await _probe_port(settings, settings.toolhive_port)):
+        return result
+    if result := await _from_state_file(state_home / "toolhive" / "server" / "server.json", settings):
+        return result
+    if result := await _probe_port(settings, _DEFAULT_PORT):
+        return result
     ports = range(settings.toolhive_start_port_scan, settings.toolhive_end_port_scan + 1)
-    if found := await _scan(settings, ports):
-        return found
+    if result := await _scan(settings, ports):
+        return result
     scanned = f" and ports {ports.start} to {ports.stop - 1}" if ports else ""
     first = f"port {settings.toolhive_port}, " if settings.toolhive_port else ""
     raise SourceError(
@@ -84,8 +84,8 @@ def version_order(version: str) -> tuple[tuple[int, ...], bool, str]:
 
 async def _configured(url: str, settings: Settings) -> ToolHiveAddress:
     address = address_of(url)
-    if found := await probe(address, seconds=settings.toolhive_timeout):
-        return found
+    if result := await probe(address, seconds=settings.toolhive_timeout):
+        return result
     raise SourceError(
         f"no ToolHive answers at {address.label}", remedy="check MCP_OPTIMIZER_TOOLHIVE_URL, or unset it to discover"
     )
@@ -115,5 +115,5 @@ async def _scan(settings: Settings, ports: Iterable[int]) -> ToolHiveAddress | N
         async with gate:
             return await _probe_port(settings, port)
 
-    found = [address for address in await asyncio.gather(*map(look, ports)) if address is not None]
-    return max(found, key=lambda address: version_order(address.version), default=None)
+    results = [address for address in await asyncio.gather(*map(look, ports)) if address is not None]
+    return max(results, key=lambda address: version_order(address.version), default=None)

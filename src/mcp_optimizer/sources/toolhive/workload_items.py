@@ -116,8 +116,8 @@ def _identity(
     if is_remote(item):
         kind = Kind.REMOTE
         proxy = text_of(item.get("url"))
-        found = (details.get("url"), export.get("remote_url"), details.get("remote_url"), item.get("remote_url"))
-        raw = next((url for url in map(text_of, found) if url and url != proxy), "")
+        results = (details.get("url"), export.get("remote_url"), details.get("remote_url"), item.get("remote_url"))
+        raw = next((url for url in map(text_of, results) if url and url != proxy), "")
         missing = "the remote server's own URL is not known"
     else:
         kind = Kind.CONTAINER

@@ -256,7 +256,7 @@ class ActivityArea(DetailArea):
             self.app.push_screen(CheckDialog(self.context, self.context.service))
 
     def do_reindex(self) -> None:
-        """Make the search tables anew, after a look at them."""
+        """Rebuild the search index, after a look at them."""
         if self.context.service is not None:
             self.app.push_screen(ConfirmDialog(self.context, reindex(self.context.service)))
 
@@ -280,7 +280,7 @@ class ActivityArea(DetailArea):
     def offers(self) -> list[SaveOffer]:
         """The list that is shown, and the entry under the cursor."""
         rows, name = self.table.rows, self.shown
-        found = [
+        results = [
             text_offer(
                 f"the list ({name}) as Markdown",
                 f"{name}.md",
@@ -291,9 +291,9 @@ class ActivityArea(DetailArea):
         subject = self.subject
         if subject is not None:
             text = self.pane.text
-            found.append(text_offer("the detail as Markdown", "entry.md", lambda: text_markdown(name, text)))
-            found.append(text_offer("the detail as JSON", "entry.json", lambda: as_json(subject)))
-        return found
+            results.append(text_offer("the detail as Markdown", "entry.md", lambda: text_markdown(name, text)))
+            results.append(text_offer("the detail as JSON", "entry.json", lambda: as_json(subject)))
+        return results
 
     def remember(self) -> dict[str, ListState]:
         """Each list, and which is shown."""
@@ -331,7 +331,7 @@ class ActivityArea(DetailArea):
 
 def _nothing(name: str, *, filtered: bool) -> list[tuple[str, Tone]]:
     if filtered:
-        return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]
+        return [("No matches.", Tone.PLAIN), ("Esc clears the filter.", Tone.MUTED)]
     words: dict[str, str] = {
         Resource.RUNS: "No ingestion yet: press i.",
         Resource.PROBLEMS: "No open problems.",

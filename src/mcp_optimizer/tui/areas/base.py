@@ -128,7 +128,7 @@ class DetailArea(AreaView):
         self.table.do_sort()
 
     def do_sort_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the sort."""
         self.table.do_sort_reverse()
 
     def do_detail(self) -> None:

@@ -50,8 +50,8 @@ class ListArea[R](TableArea[R]):
         trouble = self.trouble()
         self.table.put(() if trouble else self.rows())
         if not trouble and self._wanted is not None:
-            wanted, self._wanted = self._wanted, None
-            self.go_to_row(wanted)
+            target, self._wanted = self._wanted, None
+            self.go_to_row(target)
         self._say_why_empty(trouble)
 
     def _say_why_empty(self, trouble: StyledText | None) -> None:
@@ -60,7 +60,7 @@ class ListArea[R](TableArea[R]):
             trouble = [
                 (f"No {name} pass the filter.", Tone.PLAIN),
                 *self._not_understood(),
-                ("esc takes it away.", Tone.MUTED),
+                ("Esc clears the filter.", Tone.MUTED),
             ]
         self.table.say(trouble if trouble is not None else self.empty())
 

@@ -51,13 +51,13 @@ class RelatingArea[R](ListArea[R]):
         return stored
 
     def do_rematch(self) -> None:
-        """Match the chosen workloads anew."""
+        """Match the chosen workloads again."""
         service, stored = self.context.service, self._stored()
         if service is not None and stored:
             self.confirm(questions.rematch(service, [workload.name for workload in stored]))
 
     def do_rematch_all(self) -> None:
-        """Match all workloads anew."""
+        """Match all workloads again."""
         if self.context.service is not None:
             self.confirm(questions.rematch(self.context.service, None))
 
@@ -113,4 +113,4 @@ class RelatingArea[R](ListArea[R]):
             if name is not None:
                 self.confirm(questions.resolve(service, identity, name))
 
-        self.app.push_screen(ChooseDialog(self.context, f"Which entry counts for {identity}?", read), chosen)
+        self.app.push_screen(ChooseDialog(self.context, f"Which entry is right for {identity}?", read), chosen)

@@ -79,7 +79,7 @@ class RelationshipsArea(RelatingArea[Line]):
     def empty(self) -> StyledText:
         """How to get some."""
         if self.filter:
-            return [("Nothing passes the filter.", Tone.PLAIN), ("esc takes it away.", Tone.MUTED)]
+            return [("No matches.", Tone.PLAIN), ("Esc clears the filter.", Tone.MUTED)]
         way = "The database is read-only." if self.context.read_only else "Press i to ingest registry and workloads."
         return [("No registry servers and no workloads yet.", Tone.STRONG), (way, Tone.PLAIN)]
 
@@ -157,18 +157,18 @@ class RelationshipsArea(RelatingArea[Line]):
 
     def export_values(self) -> list[Value]:
         """The servers and workloads of the lines that are shown, each once."""
-        found = {self.row_name(line): line.workload or line.server for line in self.table.rows.visible}
-        return [value for value in found.values() if value is not None]
+        results = {self.row_name(line): line.workload or line.server for line in self.table.rows.visible}
+        return [value for value in results.values() if value is not None]
 
     # Actions
 
     def chosen_workloads(self) -> Sequence[WorkloadView]:
         """Those of the marked lines, or of the line under the cursor: a server or group stands for all under it."""
-        found = {}
+        results = {}
         for line in self.table.selection:
             for workload in self.relationships.under(line) if self.relationships else ():
-                found[workload.name] = workload
-        return tuple(found.values())
+                results[workload.name] = workload
+        return tuple(results.values())
 
     def chosen_server(self) -> RegistryServerView | None:
         """The one under the cursor."""

@@ -118,10 +118,10 @@ class SearchArea(TableArea[SearchHit]):
 
     def must_wait(self, key: str) -> bool:
         """Whether hits are still on their way."""
-        asked = self._timer is not None or any(
+        request = self._timer is not None or any(
             w.node is self and w.group == "search" and not w.is_finished for w in self.app.workers
         )
-        return super().must_wait(key) or (asked and self.needs_rows(key))
+        return super().must_wait(key) or (request and self.needs_rows(key))
 
     def do_filter(self) -> None:
         """Type another query in place of the one that stands there."""
@@ -187,11 +187,11 @@ class SearchArea(TableArea[SearchHit]):
         error: BaseException | None = None,
     ) -> None:
         self.hits, self.searched_tokens, self.returned, self.error = hits, searched_tokens, returned, error
-        anew, self._found_for = self.query_filters != self._found_for, self.query_filters
-        if anew:  # another question: its best answer first
+        again, self._found_for = self.query_filters != self._found_for, self.query_filters
+        if again:  # another question: its best answer first
             self.table.rows.sort_by(None)
         self.table.put(hits or ())
-        if anew:
+        if again:
             self.table.do_top()
         self._say()
 

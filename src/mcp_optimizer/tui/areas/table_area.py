@@ -149,8 +149,8 @@ class TableArea[R](DetailArea):
             self.detail_was_read(value)
         elif event.state is WorkerState.ERROR:
             words, remedy = safe.error_words(worker.error)
-            said = (safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT))
-            self.pane.show(worker.name, lambda _: said)
+            text = (safe.line(f"✗ {words}", Tone.BAD), safe.line(remedy, Tone.ACCENT))
+            self.pane.show(worker.name, lambda _: text)
 
     # Actions
 
@@ -169,7 +169,7 @@ class TableArea[R](DetailArea):
         """The rows that are shown, and the detail of the one under the cursor."""
         rows, area = self.table.rows, self.area
         shown = f"the list, {count(len(rows.visible))} {rows.renderer.name}"
-        found = [
+        results = [
             text_offer(
                 f"{shown}, as Markdown",
                 f"{area}.md",
@@ -182,9 +182,9 @@ class TableArea[R](DetailArea):
             name = str(getattr(subject, "workload", "") or getattr(subject, "name", "") or getattr(subject, "tool", ""))
             what = f"{'explanation' if isinstance(subject, Explanation) else 'detail'} of {shorten(one_line(name), 40)}"
             file = f"{'explain-' if isinstance(subject, Explanation) else ''}{file_stem(name)}"
-            found.append(text_offer(f"the {what}, as Markdown", f"{file}.md", lambda: text_markdown(name, text)))
-            found.append(text_offer(f"the {what}, as JSON", f"{file}.json", lambda: as_json(subject)))
-        return found
+            results.append(text_offer(f"the {what}, as Markdown", f"{file}.md", lambda: text_markdown(name, text)))
+            results.append(text_offer(f"the {what}, as JSON", f"{file}.json", lambda: as_json(subject)))
+        return results
 
     def export_values(self) -> list[Value]:
         """The rows that are shown, as values."""

@@ -72,10 +72,10 @@ def explanation_document(
     for number, step in enumerate(explanation.steps, 1):
         _step(page, number, step)
     if explanation.drift is not None:
-        page.heading("DRIFT", "it runs something else than the catalog names")
+        page.heading("DRIFT", "running version differs from the catalog")
         page.difference(explanation.drift.running, explanation.drift.catalog)
     page.heading(
-        "NEAR MISSES", "strongest first; evidence never links by itself" if explanation.near_misses else "none"
+        "NEAR MISSES", "strongest first; hints are never linked automatically" if explanation.near_misses else "none"
     )
     for number, miss in enumerate(explanation.near_misses, 1):
         _near_miss(page, number, miss)

@@ -23,7 +23,7 @@ def hit_document(hit: SearchHit, width: int) -> Lines:
     distance = (
         ""
         if hit.semantic_distance is None
-        else f", cosine distance {hit.semantic_distance:.4f}; its server's counts in, too"
+        else f", cosine distance {hit.semantic_distance:.4f}; includes the server's own similarity"
     )
     page.field("meaning", semantic + distance)
     page.field("text", _text_words(hit))

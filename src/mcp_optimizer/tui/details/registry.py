@@ -49,6 +49,6 @@ def _duplicates(page: Document, server: RegistryServerView) -> None:
     page.field("also", ", ".join(server.duplicates), Tone.WARN)
     duplicate = server.duplicate if isinstance(server, RegistryServerDetail) else None
     if duplicate and duplicate.resolved:
-        page.field("resolved", f"a person chose {duplicate.chosen}", Tone.GOOD)
+        page.field("resolved", f"by hand: {duplicate.chosen}", Tone.GOOD)
     elif duplicate:
         page.field("unresolved", "a workload with this identity is rejected until the catalog names it once", Tone.WARN)

@@ -92,8 +92,8 @@ def acceptance_document(report: AcceptReport, width: int) -> Lines:
         page.paragraph("No tool of this workload says something else than at first.", Tone.MUTED)
         return page.lines
     number = len(report.accepted)
-    said = "1 tool says" if number == 1 else f"{count(number)} tools say"
-    page.add((f"{said} something else than at first", Tone.WARN))
+    text = "1 tool says" if number == 1 else f"{count(number)} tools say"
+    page.add((f"{text} something else than at first", Tone.WARN))
     for change in report.accepted[:_MAX_LISTED]:
         page.add((change.tool, Tone.STRONG), (f"  {', '.join(change.fields)}", Tone.WARN))
         changed_words(page, change)
@@ -128,7 +128,7 @@ def _items(page: Document, label: str, items: Sequence[ItemProblem], tone: Tone)
 
 
 def _texts(number: int) -> str:
-    return f"{count(number)} text{'' if number == 1 else 's'} to embed anew"
+    return f"{count(number)} text{'' if number == 1 else 's'} to re-embed"
 
 
 def _workloads(number: int) -> str:

@@ -17,7 +17,7 @@ def ingest_document(reports: Sequence[IngestReport], width: int) -> Lines:
     page = Document(width)
     for report in reports:
         page.blank()
-        state = ("! some items need a look", Tone.WARN) if report.partial else ("✓ all well", Tone.GOOD)
+        state = ("! finished with warnings", Tone.WARN) if report.partial else ("✓ all well", Tone.GOOD)
         page.title("Dry run: nothing was written" if report.dry_run else "Ingested", state)
         page.field("source", report.source)
         page.field("took", duration(report.seconds))
@@ -49,11 +49,11 @@ def deletion_document(report: DeletionReport, width: int) -> Lines:
     page.add((f"{_plural(len(report.deleted), noun)} will be deleted", Tone.BAD))
     _names(page, report.deleted)
     page.blank()
-    page.field("tools", f"{count(report.tools)} go along")
+    page.field("tools", f"{count(report.tools)} will be deleted too")
     if report.unlinked:
         page.field("links", f"{_plural(len(report.unlinked), 'workload')} will become autonomous", Tone.WARN)
         _names(page, report.unlinked)
-    page.field("embedding", f"{count(report.reembedded_texts)} texts will be embedded anew")
+    page.field("embedding", f"{count(report.reembedded_texts)} texts will be re-embedded")
     page.blank()
     page.paragraph(
         "Only this database changes. What its source still lists comes back with the next ingestion.", Tone.MUTED

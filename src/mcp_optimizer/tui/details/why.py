@@ -21,13 +21,13 @@ _WAYS: dict[WhyNotReason, tuple[str, str]] = {
 def why_document(answer: WhyNot, query: str, width: int, keymap: Keymap) -> Lines:
     """The reason, what would help, what is ranked above it, and its own ranks."""
     page = Document(width)
-    found = answer.reason is WhyNotReason.FOUND
-    state = ("✓ found", Tone.GOOD) if found else ("✗ not returned", Tone.BAD)
+    result = answer.reason is WhyNotReason.FOUND
+    state = ("✓ found", Tone.GOOD) if result else ("✗ not returned", Tone.BAD)
     page.title(answer.tool, state)
     page.field("of", answer.server)
     page.field("query", query, Tone.MUTED)
     page.blank()
-    page.paragraph(f"{answer.detail[:1].upper()}{answer.detail[1:]}.", Tone.PLAIN if found else Tone.WARN)
+    page.paragraph(f"{answer.detail[:1].upper()}{answer.detail[1:]}.", Tone.PLAIN if result else Tone.WARN)
     action, way = _WAYS.get(answer.reason, ("", ""))
     if key := keymap.words_for(action):
         page.item(key, way)

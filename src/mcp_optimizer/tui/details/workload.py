@@ -36,7 +36,7 @@ def workload_document(workload: WorkloadView, clock: Clock, width: int) -> Lines
     if detail and detail.canonical_identity not in {workload.identity, ""}:
         page.field("compared as", detail.canonical_identity, Tone.MUTED)
     if workload.drift is not None:
-        page.heading("DRIFT", "it runs something else than the catalog names")
+        page.heading("DRIFT", "running version differs from the catalog")
         page.difference(workload.drift.running, workload.drift.catalog)
     source = "the registry server's" if workload.description_source is DescriptionSource.REGISTRY else "its own"
     page.heading("DESCRIPTION", source)
@@ -60,7 +60,7 @@ def _of_detail(page: Document, workload: WorkloadDetail, clock: Clock) -> None:
         page.field("virtual MCP", "yes")
     if workload.relation_cause:
         since = age(workload.relation_changed_at, clock)
-        page.field("related by", workload.relation_cause + (f", {since} ago" if since else ""))
+        page.field("linked by", workload.relation_cause + (f", {since} ago" if since else ""))
     history(page, getattr(workload, "history", ()), clock)
     difference = workload.tool_difference
     suspicions(page, workload.tool_list)
@@ -71,11 +71,11 @@ def _of_detail(page: Document, workload: WorkloadDetail, clock: Clock) -> None:
 
 def suspicions(page: Document, tools: Sequence[ToolView]) -> None:
     """Tools that say something else than at first, word by word, and those with characters that can't be seen."""
-    found = [tool for tool in tools if tool.change is not None or tool.invisible]
-    if not found:
+    results = [tool for tool in tools if tool.change is not None or tool.invisible]
+    if not results:
         return
     page.heading("SUSPICIOUS TOOLS", "read them before agents do, then accept or stop it")
-    for tool in found:
+    for tool in results:
         if tool.change is not None:
             page.add((tool.name, Tone.STRONG), (f"  ! {tool.change.summary}", Tone.WARN))
             changed_words(page, tool.change)

@@ -67,7 +67,7 @@ class ChooseDialog(Dialog[str]):
             self.table.say([(f"✗ {words}", Tone.BAD), (remedy, Tone.ACCENT)])
         elif event.state is WorkerState.SUCCESS:
             choices = event.worker.result or ()
-            nothing = "There is nothing to choose from." if not choices else "Nothing passes the filter."
+            nothing = "There is nothing to choose from." if not choices else "No matches."
             self.table.say([(nothing, Tone.MUTED)])
             self.table.put(choices)
             self.table.do_top()

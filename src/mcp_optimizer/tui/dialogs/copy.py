@@ -36,8 +36,8 @@ _FIELDS = (
 
 def choices(value: Mapping[str, Any]) -> list[CopyChoice]:
     """What can be copied of a row: label and text."""
-    found = [(name.replace("_", " "), str(value[name])) for name in _FIELDS if value.get(name)]
-    return [*found, ("JSON", json.dumps(value, indent=2))]
+    results = [(name.replace("_", " "), str(value[name])) for name in _FIELDS if value.get(name)]
+    return [*results, ("JSON", json.dumps(value, indent=2))]
 
 
 class CopyDialog(Dialog[None]):

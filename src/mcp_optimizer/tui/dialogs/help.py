@@ -98,11 +98,11 @@ def _block(name: str, actions: list[Action]) -> list[Content]:
 
 def _lines(actions: list[Action]) -> Iterator[tuple[str, str]]:
     """Keys and words; what goes both ways is one line."""
-    found = {action.id: action for action in actions}
+    results = {action.id: action for action in actions}
     for first, second, _ in _PAIRS:
-        if first in found and second in found:
-            found.pop(second)
-    for action in found.values():
+        if first in results and second in results:
+            results.pop(second)
+    for action in results.values():
         pair = next((pair for pair in _PAIRS if pair[0] == action.id), None)
         other = next((a for a in actions if pair and a.id == pair[1]), None)
         if pair and other:

@@ -104,8 +104,8 @@ class PaletteDialog(Dialog[str]):
     def _typed(self, event: LineInput.Changed) -> None:
         special = with_text(event.value)
         words = event.value.split()
-        found = [c for c in self._commands if _matches(words, f"{c.label} {c.run}".casefold().__contains__)]
-        self.table.put([special, *found] if special else found)
+        results = [c for c in self._commands if _matches(words, f"{c.label} {c.run}".casefold().__contains__)]
+        self.table.put([special, *results] if special else results)
         self.table.do_top()
 
     @on(LineInput.Left)

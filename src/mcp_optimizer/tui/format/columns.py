@@ -134,18 +134,18 @@ def _natural_width[R](column: Column[R], rows: Iterable[R], least: int, most: in
 
 def lay_out[R](columns: Sequence[Column[R]], natural: dict[str, int], width: int) -> Widths[R]:
     """The columns that fit into ``width`` cells and how many each gets, the least important left out first."""
-    kept = list(columns)
+    cached = list(columns)
 
     def needed() -> int:
-        fixed = sum(min(c.minimum, natural[c.id]) if c.fill else natural[c.id] for c in kept)
-        return fixed + GAP * (len(kept) - 1)
+        fixed = sum(min(c.minimum, natural[c.id]) if c.fill else natural[c.id] for c in cached)
+        return fixed + GAP * (len(cached) - 1)
 
-    while len(kept) > 1 and needed() > width:
-        least = max(kept, key=lambda column: column.priority)
+    while len(cached) > 1 and needed() > width:
+        least = max(cached, key=lambda column: column.priority)
         if least.priority == 0:
             break
-        kept.remove(least)
-    return _share(kept, natural, width)
+        cached.remove(least)
+    return _share(cached, natural, width)
 
 
 def _share[R](kept: list[Column[R]], natural: dict[str, int], width: int) -> Widths[R]:

@@ -36,9 +36,9 @@ def facts(overview: Overview) -> list[Fact]:
         Fact("registry", "Registry servers", overview.registry_servers, tools, Tone.STRONG, _registry("")),
         _alarm(
             "duplicates",
-            "! claimed twice",
+            "! duplicates",
             overview.duplicates,
-            "one identity, several names",
+            "one identity, several entries",
             _registry("is:duplicate"),
         ),
         Fact("workloads", "Workloads", overview.workloads, running, Tone.STRONG, _workloads("")),
@@ -146,7 +146,7 @@ def fact_renderer() -> Renderer[Fact]:
     return Renderer(
         name="numbers",
         columns=(
-            Column("label", "What there is", lambda f: Cell("  " * f.indent + f.label, f.tone), 0, 22),
+            Column("label", "Summary", lambda f: Cell("  " * f.indent + f.label, f.tone), 0, 22),
             Column("number", "", lambda f: Cell(count(f.number), f.tone), 0, 9, right=True),
             Column("note", "", lambda f: Cell(f.note, Tone.MUTED), 1, fill=1, minimum=20),
         ),

@@ -12,10 +12,10 @@ from mcp_optimizer.tui.format.columns import Renderer
 
 def as_json(value: Value | Sequence[Value]) -> str:
     """A value, or a list of them, with every field. Characters beyond ASCII are escaped, so that any reader is safe."""
-    found = (
+    result = (
         value.model_dump(mode="json") if isinstance(value, Value) else [row.model_dump(mode="json") for row in value]
     )
-    return json.dumps(found, indent=2) + "\n"
+    return json.dumps(result, indent=2) + "\n"
 
 
 def table_markdown(title: str, renderer: Renderer[Any], rows: Iterable[Any]) -> str:

@@ -87,7 +87,7 @@ class Term:
 
     def holds(self, text: str) -> bool:
         """Whether the (case-folded) text answers this word."""
-        return any(wanted.holds(text) for wanted in self.alternatives) is not self.inverted
+        return any(target.holds(text) for target in self.alternatives) is not self.inverted
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ def _alternatives(text: str, *, in_field: bool) -> Iterator[FilterTerm]:
     for part in _ALTERNATIVE.findall(text):
         ways = (Way.AT_LEAST, Way.AT_MOST, Way.MORE, Way.LESS, Way.EXACT, Way.FUZZY) if in_field else (Way.FUZZY,)
         way = next((way for way in ways if part.startswith(way)), Way.CONTAINED)
-        wanted = part.removeprefix(way).replace('"', "").casefold()
-        if wanted:
-            yield FilterTerm(wanted, way)
+        target = part.removeprefix(way).replace('"', "").casefold()
+        if target:
+            yield FilterTerm(target, way)
 
 
 def filter_problem(text: str, fields: Collection[str]) -> str:
@@ -136,8 +136,8 @@ def filter_problem(text: str, fields: Collection[str]) -> str:
         name, colon, value = word.removeprefix("!").partition(":")
         if colon and value and not value.startswith("/") and name.isalpha() and name.casefold() not in fields:
             return f"There is no field {name}; there are: {', '.join(sorted(fields))}."
-    wanted = (one for term in parse(text, fields).terms for one in term.alternatives)
-    return next((one.problem for one in wanted if one.problem), "")
+    target = (one for term in parse(text, fields).terms for one in term.alternatives)
+    return next((one.problem for one in target if one.problem), "")
 
 
 def quantity(text: str) -> float | None:

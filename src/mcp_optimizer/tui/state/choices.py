@@ -38,8 +38,8 @@ async def claimants(service: "DataService", *, workload: str = "", server: str =
     """The entries that claim the identity of a rejected workload, or of a registry server."""
     if workload:
         explanation = await service.explain(workload)
-        found = [miss for miss in explanation.near_misses if miss.reason is Reason.DUPLICATE]
-        return [Choice(miss.registry_server, miss.registry_server, "claims it", miss.catalog) for miss in found]
+        results = [miss for miss in explanation.near_misses if miss.reason is Reason.DUPLICATE]
+        return [Choice(miss.registry_server, miss.registry_server, "claims it", miss.catalog) for miss in results]
     detail = await service.registry_server(server)
     duplicate = detail.duplicate
     names = duplicate.names if duplicate else (detail.name, *detail.duplicates) if detail.duplicates else ()
@@ -49,12 +49,12 @@ async def claimants(service: "DataService", *, workload: str = "", server: str =
 
 async def searched_servers(service: "DataService", scope: Scope) -> Sequence[Choice]:
     """The servers of a scope, whatever their status: workloads, registry servers, or both."""
-    found = []
+    tools = []
     if scope is not Scope.REGISTRY:
-        found += [Choice(w.name, w.name, w.status, w.identity, Tone.MUTED) for w in await service.workloads() if w.id]
+        tools += [Choice(w.name, w.name, w.status, w.identity, Tone.MUTED) for w in await service.workloads() if w.id]
     if scope is not Scope.WORKLOAD:
-        found += [Choice(s.name, s.name, "registry", s.identity, Tone.MUTED) for s in await service.registry_servers()]
-    return list({choice.key: choice for choice in reversed(found)}.values())[::-1]
+        tools += [Choice(s.name, s.name, "registry", s.identity, Tone.MUTED) for s in await service.registry_servers()]
+    return list({choice.key: choice for choice in reversed(tools)}.values())[::-1]
 
 
 async def tools_of(service: "DataService", scope: Scope, server: str) -> Sequence[Choice]:
@@ -67,7 +67,7 @@ async def tools_of(service: "DataService", scope: Scope, server: str) -> Sequenc
 def _claimant(name: str, server: RegistryServerView, chosen: str | None) -> Choice:
     if name == chosen:
         return Choice(name, name, "✓ chosen by a person", server.identity, Tone.GOOD)
-    note = "stands for it now" if name == server.name else "claims it too"
+    note = "current owner" if name == server.name else "also claims it"
     return Choice(name, name, note, server.identity, Tone.MUTED)
 
 

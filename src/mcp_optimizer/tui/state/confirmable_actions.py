@@ -58,7 +58,7 @@ def delete_workloads(service: "DataService", names: Sequence[str]) -> Confirmabl
 
 
 def rematch(service: "DataService", names: Sequence[str] | None) -> ConfirmableAction[RelationReport]:
-    """Match these workloads anew, or all (None)."""
+    """Match these workloads again, or all (None)."""
     heading = "Re-match all workloads" if names is None else f"Re-match {_several(names)}"
     return _relation(heading, "Re-match", lambda dry_run: service.rematch(names, dry_run=dry_run))
 
@@ -146,7 +146,7 @@ def ingest_all_the_same(
 
 
 def reindex(service: "DataService") -> ConfirmableAction[CheckReport | ReindexReport]:
-    """Make the search tables anew; what is wrong with them is shown before."""
+    """Rebuild the search index; what is wrong with them is shown before."""
 
     async def ask(dry_run: bool) -> CheckReport | ReindexReport:
         return await (service.check() if dry_run else service.reindex())
@@ -157,7 +157,7 @@ def reindex(service: "DataService") -> ConfirmableAction[CheckReport | ReindexRe
     def outcome(report: CheckReport | ReindexReport) -> str:
         return f"✓ {count(report.indexed)} rows indexed" if isinstance(report, ReindexReport) else ""
 
-    return ConfirmableAction("Make the search tables anew", "Reindex", ask, found, lambda _: True, outcome)
+    return ConfirmableAction("Rebuild the search index", "Reindex", ask, found, lambda _: True, outcome)
 
 
 def _several(names: Sequence[str]) -> str:
@@ -185,8 +185,8 @@ def _related(report: RelationReport) -> str:
     if len(parts) > 1:
         parts = [f"Linked {count(len(parts))} workloads"]
     if report.unlinked:
-        said = report.unlinked[0] if len(report.unlinked) == 1 else f"{count(len(report.unlinked))} workloads"
-        parts.append(f"Unlinked {said}")
+        text = report.unlinked[0] if len(report.unlinked) == 1 else f"{count(len(report.unlinked))} workloads"
+        parts.append(f"Unlinked {text}")
     return "; ".join(parts) or "Nothing changed"
 
 
@@ -195,7 +195,7 @@ def _resolved(report: ResolutionReport) -> str:
         f"; {len(report.left_waiting)} rejected come in with the next ingestion (i)" if report.left_waiting else ""
     )
     admitted = f"; {len(report.admitted)} rejected are taken in" if report.admitted else ""
-    return f"{report.chosen} counts for {report.identity}{admitted}{waiting}"
+    return f"{report.chosen} is now the entry for {report.identity}{admitted}{waiting}"
 
 
 def _accepted(report: AcceptReport) -> str:

@@ -94,7 +94,7 @@ class IngestionRunner:
         self.reports = ()
         self._refused = None
         if worker.state is WorkerState.CANCELLED:
-            self._app.say("– Ingestion stopped; the database is as whole as it was.", Tone.WARN)
+            self._app.say("– Ingestion stopped; nothing was changed.", Tone.WARN)
         elif worker.state is WorkerState.ERROR and isinstance(worker.error, LargeLossError):
             self._refused = worker.error
             self._app.say(f"! {worker.error.message}  (I: look at it)", Tone.WARN)

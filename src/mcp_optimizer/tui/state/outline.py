@@ -63,7 +63,7 @@ class Relationships:
             _servers(
                 "duplicates",
                 "Duplicates",
-                "one identity, several names",
+                "one identity, several entries",
                 (s for s in servers if s.duplicates and not s.chosen),
             ),
             _servers(
@@ -136,11 +136,11 @@ class _View:
         """A registry server and its workloads, unless the filter lets neither through."""
         key = f"{group.id}/{server.name}"
         linked = self.relationships.by_server.get(server.name, [])
-        wanted = self.wanted
-        itself = not wanted or wanted.passes(f"{server.name}\n{server.identity}".casefold(), lambda _: "")
+        target = self.wanted
+        itself = not target or target.passes(f"{server.name}\n{server.identity}".casefold(), lambda _: "")
         answering = linked if itself else [workload for workload in linked if self._answers(workload)]
         if itself or answering:
-            is_open = bool(wanted and answering) or key in self.opened
+            is_open = bool(target and answering) or key in self.opened
             under = self._lines_of(key, answering, 2) if is_open else []
             yield Line(key, server.name, 1, len(linked), is_open, server=server), under
 

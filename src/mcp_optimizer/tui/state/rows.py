@@ -91,8 +91,8 @@ class Rows[R]:
 
     def _follow(self, subject: str) -> bool:
         """Put the cursor on another row about the same thing; whether there is one."""
-        found = next((row for row in self.visible if subject and self._subject(row) == subject), None)
-        return found is not None and self.move_to(self.renderer.key(found))
+        result = next((row for row in self.visible if subject and self._subject(row) == subject), None)
+        return result is not None and self.move_to(self.renderer.key(result))
 
     def _passes(self, row: R) -> bool:
         key = self.renderer.key(row)

@@ -1,4 +1,4 @@
-"""The pane that shows one thing in detail, made anew for every width; only the lines that are seen are painted."""
+"""The pane that shows one thing in detail, rebuilt for every width; only the lines that are seen are painted."""
 
 from collections.abc import Callable
 

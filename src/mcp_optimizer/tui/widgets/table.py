@@ -108,9 +108,9 @@ class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
 
     def move_to(self, key: str) -> bool:
         """Put the cursor on a row; whether it is there to be seen."""
-        found = self.rows.move_to(key)
+        result = self.rows.move_to(key)
         self._moved()
-        return found
+        return result
 
     @property
     def selection(self) -> list[R]:
@@ -181,7 +181,7 @@ class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
         self.sort_by(Sort(ids[place]) if place < len(ids) else None)
 
     def do_sort_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the sort."""
         sort = self.rows.sort or Sort(self.rows.renderer.columns[0].id)
         self.sort_by(Sort(sort.column, not sort.descending))
 
@@ -229,7 +229,7 @@ class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     # Events
 
     def on_resize(self) -> None:
-        """Columns and cursor have to fit anew."""
+        """Columns and cursor have to fit again."""
         self._fit_height()
         self._keep_in_sight()
         self.refresh()
@@ -264,7 +264,7 @@ class Table[R](Guarded, ScrollView, can_focus=True, inherit_bindings=False):
             self.sort_by(Sort(column.id, again))
 
     def notify_style_update(self) -> None:
-        """Another theme: styles are looked up anew."""
+        """Another theme: styles are looked up again."""
         self._styles.clear()
         super().notify_style_update()
 

@@ -130,7 +130,7 @@ async def test_a_call_that_was_taken_on_before_the_stream_ended_is_not_sent_agai
     server = BreakingSse(status=202)
     async with server.running():
         await connections.call(server.url, "sse", "x", {}, seconds=5, connect_seconds=5)
-        with pytest.raises(CallError, match="broke off before its answer was complete"):
+        with pytest.raises(CallError, match="closed the connection before the response was complete"):
             await connections.call(server.url, "sse", "x", {}, seconds=5, connect_seconds=5)
     assert (server.streams, server.taken) == (1, 2)
 

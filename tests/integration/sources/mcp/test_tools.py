@@ -70,8 +70,8 @@ async def test_the_simulator_answers_calls(sim: ToolHiveSimulator) -> None:
         (Fault(status=404), "answered HTTP 404: simulated fault 404"),
         (Fault(stall=60), "did not answer within 0.5 s"),
         (Fault(drip=True), "did not answer within 0.5 s"),
-        (Fault(drop=True), "broke off before its answer was complete"),
-        (Fault(truncated=True), "broke off before its answer was complete"),
+        (Fault(drop=True), "closed the connection before the response was complete"),
+        (Fault(truncated=True), "closed the connection before the response was complete"),
     ],
 )
 async def test_a_failing_server_is_one_reason_in_bounded_time(

@@ -72,7 +72,7 @@ def test_what_is_found_arrives_as_it_was_found() -> None:
     )
 
 
-@pytest.mark.parametrize("error", [ModelMismatchError("another model", remedy="start anew"), OptimizerError("odd")])
+@pytest.mark.parametrize("error", [ModelMismatchError("another model", remedy="start again"), OptimizerError("odd")])
 def test_an_error_arrives_as_what_it_is(error: OptimizerError) -> None:
     number, arrived = decode_response(encode_response(SearchResponse(3, error)))
     assert number == 3
