@@ -94,7 +94,7 @@ async def _ingested(
     if catalog is not None:
         views = await service.registry_servers()
         there = {view.name for view in views} | {name for view in views for name in view.duplicates}
-        skipped = {item.name for item in catalog.skipped}
+        skipped = {item.identity.key for item in catalog.skipped if item.identity is not None}
         stored = {row.identity.key for row in rows}
         # An entry whose identity is that of another row is paired with that one (C1).
         free = {(item.name, item.identity.kind) for item in catalog.entries if item.identity.key not in stored}
@@ -103,7 +103,7 @@ async def _ingested(
             row.id
             for row in rows
             if row.identity.key in kept
-            or row.name in skipped
+            or row.identity.key in skipped
             or (row.name, row.identity.kind) in free
             or not catalog.complete
         }

@@ -309,7 +309,7 @@ async def test_search_as_you_type_with_filters_and_jump() -> None:
 async def test_q6_the_plain_order_is_one_key_away() -> None:
     service = FakeService.loaded()
     async with running(service) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "5", "slash")
         await type_text(pilot, "issue")
         asked = []
         for _ in range(2):

@@ -120,13 +120,13 @@ async def test_a_query_is_asked_again_in_search_as_it_was_asked() -> None:
     async with running(service) as (app, pilot):
         await press(pilot, *QUERIES, "a")
         assert isinstance(app.view, SearchArea)
-        assert calls(service, "search")[-1] == (SearchQuery(text="open an issue", keywords="github"),)
+        assert calls(service, "search")[-1] == (SearchQuery(text="open an issue", keywords="github", compare=True),)
         assert "keywords github" in str(app.view.query_one("#query-filters", Static).content)
         await press(pilot, "slash")
         await type_text(pilot, "s")
         assert calls(service, "search")[-1][0].keywords == ""
         await press(pilot, "escape", "escape", "j", "a")
-        assert calls(service, "search")[-1] == (SearchQuery(text="fetch a page", scope=Scope.REGISTRY),)
+        assert calls(service, "search")[-1] == (SearchQuery(text="fetch a page", scope=Scope.REGISTRY, compare=True),)
 
 
 async def test_q5_what_the_agent_was_not_given_is_shown_as_such() -> None:
@@ -146,7 +146,7 @@ async def test_q5_what_the_agent_was_not_given_is_shown_as_such() -> None:
         await press(pilot, "slash")
         await type_text(pilot, "s")
         (last,) = calls(service, "search")[-1]
-        assert last == SearchQuery(text=last.text)
+        assert last == SearchQuery(text=last.text, compare=True)
         assert app.view.returned is None
 
 

@@ -151,6 +151,7 @@ def _fields(item: Workload | ObservedWorkload, kind: Kind) -> dict[str, Any]:
         "proxy_mode": item.proxy_mode,
         "status": item.status,
         "status_context": item.status_reason or "",
+        "status_reason": item.status_reason or "",
         "group": item.group,
         "virtual_mcp": item.virtual_mcp,
         "labels": {"io.modelcontextprotocol.server.name": item.evidence.image_label or ""},

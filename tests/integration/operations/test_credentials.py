@@ -116,7 +116,7 @@ async def test_s7_an_address_with_a_credential_is_asked_of_its_source_again(
         await service.ingest(IngestPart.ALL)
         for name in addresses:
             result = await service.call_tool(name, "ping", {})
-            assert "answered ping" in result.content[0].text
+            assert "answered ping" in result["content"][0]["text"]
         assert called == list(addresses.values())
         stored = dict(rows(database, "SELECT name, endpoint FROM mcpservers_workload"))
         assert stored["whole"] == addresses["whole"]

@@ -90,6 +90,7 @@ def observed_workload(
     identity, problem = _identity(item, details, export, details_problem)
     status = text_of(item.get("status")) or "unknown"
     context = without_age(text_of(item.get("status_context")))
+    reason = text_of(item.get("status_reason")) if is_running(status) else context  # the former of a snapshot's alone
     definitions = item.get("tool_definitions")
     return ObservedWorkload(
         name=item_name(item),
@@ -100,7 +101,7 @@ def observed_workload(
         transport=_first_text("transport_type", "transport", holders=(item, details, export)),
         proxy_mode=_first_text("proxy_mode", holders=(item, details, export)),
         status=status,
-        status_reason=reason_of(context) if context and not is_running(status) else None,
+        status_reason=reason_of(reason) if reason else None,
         group=_first_text("group", holders=(item, details)),
         virtual_mcp=_is_virtual(item),
         evidence=_evidence(item, export),

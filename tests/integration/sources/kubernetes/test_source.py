@@ -102,8 +102,8 @@ async def test_a_listing_whose_pages_expired_begins_again() -> None:
     [
         (Fault(status=500), "HTTP 500"),
         (Fault(status=429), "HTTP 429"),
-        (Fault(truncated=True), "broke off"),
-        (Fault(drop=True), "broke off"),
+        (Fault(truncated=True), "closed the connection"),
+        (Fault(drop=True), "closed the connection"),
         (Fault(stall=30), "did not answer within 0.5 s"),
         (Fault(drip=True), "did not answer within 0.5 s"),
         (Fault(body=b'{"items": ['), "ends before its JSON is complete"),

@@ -95,8 +95,8 @@ async def test_the_official_cursor_style_is_understood(sim: ToolHiveSimulator) -
     ("fault", "message"),
     [
         (Fault(status=503, body=b'{"code":"registry_auth_required"}'), "thv registry login"),
-        (Fault(truncated=True), "broke off"),
-        (Fault(drop=True), "broke off"),
+        (Fault(truncated=True), "closed the connection"),
+        (Fault(drop=True), "closed the connection"),
         (Fault(body=b'{"registry": {"servers": '), "ends before its JSON is complete"),
         (Fault(body=b'{"registry": {"nothing": 1}}'), "not a catalog"),
         (Fault(stall=30), "did not answer within 0.5 s"),
@@ -168,8 +168,8 @@ async def test_one_workloads_failing_details_are_its_own_problem(sim: ToolHiveSi
     ("fault", "message"),
     [
         (Fault(status=500), "HTTP 500"),
-        (Fault(truncated=True), "broke off"),
-        (Fault(drop=True), "broke off"),
+        (Fault(truncated=True), "closed the connection"),
+        (Fault(drop=True), "closed the connection"),
         (Fault(stall=30), "did not answer"),
         (Fault(body=b'{"workloads": ['), "ends before"),
         (Fault(body=b"[]"), "without `workloads`"),
@@ -294,7 +294,7 @@ async def test_a_url_is_a_toolhive_or_a_document(sim: ToolHiveSimulator) -> None
     ("fault", "message"),
     [
         (Fault(status=404), "HTTP 404"),
-        (Fault(truncated=True), "broke off"),
+        (Fault(truncated=True), "closed the connection"),
         (Fault(body=b"<html>"), "is not JSON"),
         (Fault(body=b"{}"), "not a catalog"),
         (Fault(stall=30), "can't|did not answer"),
