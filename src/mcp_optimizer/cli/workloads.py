@@ -32,7 +32,16 @@ def list_workloads(program: Program, *, as_json: bool) -> None:
     result = program.run(lambda service: service.workloads())
     columns = ("NAME", "STATUS", "RELATION", "REGISTRY SERVER", "DRIFT", "TOOLS", "GROUP", "IDENTITY")
     rows = [
-        (w.name, w.status, _relation(w), w.registry_server, "drifted" if w.drift else "", w.tools, w.group, w.identity)
+        (
+            w.name,
+            w.status,
+            _relation(w),
+            w.registry_server,
+            "drifted" if w.drift else "",
+            w.tools,
+            w.group,
+            w.identity or w.problem,
+        )
         for w in result
     ]
     empty = "No workloads. Start ToolHive and run `ingest workloads`."
